@@ -1,0 +1,2 @@
+//! ringcode
+pub mod base;
