@@ -91,9 +91,7 @@ impl Add<Duration> for UnixTime {
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-        let text = time::OffsetDateTime::from_unix_timestamp(self.as_secs())
-            .ok()
-            .and_then(|t| t.format(format).ok());
+        let text = time::OffsetDateTime::from_unix_timestamp(self.as_secs()).ok().and_then(|t| t.format(format).ok());
         f.write_str(text.as_deref().unwrap_or("9999-12-31T23:59:59Z"))
     }
 }

@@ -1,0 +1,1 @@
+//! Challenge to call to media: queue, pacing, trunk choice and outcome.

@@ -1,0 +1,1 @@
+//! The built-in carrier: a registrar and phones, built from the same floors.

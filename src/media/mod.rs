@@ -1,0 +1,1 @@
+//! One call's media: playout, RTP, source lock and DTMF, without sockets or clocks.

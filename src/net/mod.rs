@@ -1,0 +1,1 @@
+//! The drivers: sockets, clocks, entropy and threads.

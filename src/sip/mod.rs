@@ -1,0 +1,1 @@
+//! The SIP user agent, without sockets or clocks (RFC 3261).

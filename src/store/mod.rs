@@ -1,0 +1,1 @@
+//! The drivers of files: the database, and the prompt folder.

@@ -1,0 +1,1 @@
+//! RTP fixed header and packet (RFC 3550 §5.1).

@@ -1,0 +1,1 @@
+//! The telephone-event payload (RFC 4733 §2.3).
