@@ -1,1 +1,19 @@
-//! Prompt packs: recordings read once, levelled and encoded once into frames that all calls share.
+//! Prompt packs: recordings read once, brought to 8 kHz and one loudness, and encoded once per codec into frames of
+//! 20 ms that all calls share; and the matcher that finds those prompts again in what a phone heard.
+
+pub mod encoded;
+pub mod error;
+pub mod matcher;
+pub mod pack;
+pub mod prompt;
+
+pub use encoded::EncodedPrompt;
+pub use error::PromptError;
+pub use pack::PromptPack;
+pub use prompt::PromptId;
+
+/// Sample rate of everything that has been loaded: Hz.
+pub const SAMPLE_RATE: u32 = 8000;
+
+/// Samples in one frame of 20 ms at [`SAMPLE_RATE`].
+pub const FRAME_SAMPLES: usize = 160;

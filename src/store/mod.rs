@@ -1,1 +1,3 @@
 //! The drivers of files: the database, and the prompt folder.
+
+pub mod prompt_dir;
