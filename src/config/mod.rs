@@ -1,1 +1,3 @@
-//! Configuration: as written (`file`), and as used (`checked`).
+//! Configuration: as written (`file`), and as used (`checked`). Everyone else sees only the latter.
+
+pub mod checked;
