@@ -1,1 +1,3 @@
 //! The drivers: sockets, clocks, entropy and threads.
+
+pub mod signalling;
