@@ -1,5 +1,9 @@
 //! The SIP user agent, without sockets or clocks (RFC 3261).
 
 pub mod call_end;
+pub mod digest;
+pub mod locate;
 pub mod offer_answer;
+pub mod registration;
+pub mod transaction;
 pub mod user_agent;

@@ -1,0 +1,137 @@
+//! The target set of one trunk and the order in which it is tried.
+//!
+//! Now a list of socket addresses as configured; the room where the procedures of RFC 3263 (NAPTR, SRV, A and AAAA
+//! with their TTLs) will fill that list.
+//!
+//! | rule | test |
+//! |---|---|
+//! | RFC 3263 §4.3: the next target after a failure, in order | `a_failed_target_gives_way_to_the_next` |
+//! | RFC 3261 §21.5.4: Retry-After keeps a target out | `retry_after_keeps_a_target_out` |
+//! | all out: the one that returns first, never none | `when_all_are_out_the_first_to_return_is_used` |
+//!
+//! Not tested: NAPTR and SRV order, for they are not resolved yet.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::base::time::Instant;
+
+/// How long a target that failed without a Retry-After is passed over while others are left.
+pub const DEFAULT_PENALTY: Duration = Duration::from_secs(30);
+
+/// The longest time a Retry-After may keep a target out: a trunk must not be lost to one absurd header.
+pub const MAX_PENALTY: Duration = Duration::from_secs(3600);
+
+/// One trunk's targets in order of preference, with those that failed lately marked.
+#[derive(Clone, Debug)]
+pub struct Targets(Vec<Target>);
+
+#[derive(Clone, Debug)]
+struct Target {
+    address: SocketAddr,
+    out_until: Option<Instant>,
+}
+
+impl Targets {
+    /// The targets in order of preference, without repetitions. An empty set never yields a target.
+    pub fn new(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let mut targets: Vec<Target> = Vec::new();
+        for address in addresses {
+            if !targets.iter().any(|t| t.address == address) {
+                targets.push(Target { address, out_until: None });
+            }
+        }
+        Targets(targets)
+    }
+
+    /// How many targets there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no target at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `address` belongs to the set.
+    pub fn contains(&self, address: SocketAddr) -> bool {
+        self.0.iter().any(|t| t.address == address)
+    }
+
+    /// The target to use now: the first that is not passed over, else the one that returns soonest.
+    pub fn select(&self, now: Instant) -> Option<SocketAddr> {
+        self.available(now)
+            .or_else(|| self.0.iter().min_by_key(|t| t.out_until.unwrap_or(Instant::ZERO)).map(|t| t.address))
+    }
+
+    /// The first target that is not passed over at `now`, if any.
+    pub fn available(&self, now: Instant) -> Option<SocketAddr> {
+        self.0.iter().find(|t| t.out_until.is_none_or(|until| until <= now)).map(|t| t.address)
+    }
+
+    /// Passes `address` over for `retry_after`, at most [`MAX_PENALTY`], or for [`DEFAULT_PENALTY`].
+    pub fn failed(&mut self, now: Instant, address: SocketAddr, retry_after: Option<Duration>) {
+        let penalty = retry_after.unwrap_or(DEFAULT_PENALTY).min(MAX_PENALTY);
+        if let Some(target) = self.0.iter_mut().find(|t| t.address == address) {
+            target.out_until = Some(now + penalty);
+        }
+    }
+
+    /// Takes `address` back into use.
+    pub fn succeeded(&mut self, address: SocketAddr) {
+        if let Some(target) = self.0.iter_mut().find(|t| t.address == address) {
+            target.out_until = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, last], 5060))
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::ZERO + Duration::from_secs(secs)
+    }
+
+    fn two() -> Targets {
+        Targets::new([address(1), address(2), address(1)])
+    }
+
+    #[test]
+    fn a_failed_target_gives_way_to_the_next() {
+        let mut targets = two();
+        assert_eq!(targets.len(), 2);
+        assert_eq!(targets.select(at(0)), Some(address(1)));
+        targets.failed(at(0), address(1), None);
+        assert_eq!(targets.select(at(29)), Some(address(2)));
+        assert_eq!(targets.select(at(30)), Some(address(1)));
+        targets.failed(at(30), address(1), None);
+        targets.succeeded(address(1));
+        assert_eq!(targets.select(at(31)), Some(address(1)));
+    }
+
+    #[test]
+    fn retry_after_keeps_a_target_out() {
+        let mut targets = two();
+        targets.failed(at(0), address(1), Some(Duration::from_secs(120)));
+        assert_eq!(targets.select(at(119)), Some(address(2)));
+        assert_eq!(targets.select(at(120)), Some(address(1)));
+        targets.failed(at(200), address(1), Some(Duration::from_secs(u64::from(u32::MAX))));
+        assert_eq!(targets.select(at(200 + 3600)), Some(address(1)));
+    }
+
+    #[test]
+    fn when_all_are_out_the_first_to_return_is_used() {
+        let mut targets = two();
+        targets.failed(at(0), address(1), Some(Duration::from_secs(90)));
+        targets.failed(at(0), address(2), Some(Duration::from_secs(60)));
+        assert_eq!(targets.available(at(1)), None);
+        assert_eq!(targets.select(at(1)), Some(address(2)));
+        assert_eq!(Targets::new([]).select(at(0)), None);
+    }
+}
