@@ -7,6 +7,7 @@ use super::trunk::TrunkId;
 use crate::base::time::Instant;
 use crate::sip::call_end::CallEnd;
 use crate::sip::offer_answer::{Direction, LocalMedia, NegotiatedMedia};
+use crate::sip::registration::RegistrationState;
 
 /// Our number of a call, given by whoever places it; it is not the SIP Call-ID. Numbers with the high bit set are the
 /// user agent's own, for calls that come in.
@@ -148,6 +149,13 @@ pub enum Output {
 /// What a user agent tells the floor above.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// A trunk's registration changed.
+    Registration {
+        /// Whose.
+        trunk: TrunkId,
+        /// To what.
+        state: RegistrationState,
+    },
     /// Something happened in a call.
     Call {
         /// Which.

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::sip::digest::Account;
+
 /// Our number of a trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrunkId(pub u16);
@@ -19,6 +21,10 @@ pub struct Trunk {
     pub domain: String,
     /// Where the packets go.
     pub proxy: SocketAddr,
+    /// Where they go, in this order, while `proxy` fails (RFC 3263 §4.3); often none.
+    pub fallbacks: Vec<SocketAddr>,
+    /// With what challenges are answered.
+    pub account: Option<Account>,
     /// Whether to register.
     pub register: bool,
     /// The expiry asked for in REGISTER, in seconds.
@@ -27,7 +33,7 @@ pub struct Trunk {
     pub caller_id: String,
     /// The user part of the address of record.
     pub aor_user: String,
-    /// Addresses whose packets we take; empty means the proxy's only.
+    /// Addresses whose packets we take; empty means those of the proxy and its fallbacks.
     pub accept_from: Vec<IpAddr>,
     /// Where the caller id stands.
     pub identity: Identity,
@@ -38,7 +44,16 @@ pub struct Trunk {
 impl Trunk {
     /// Whether packets from `source` belong to this trunk.
     pub fn accepts(&self, source: IpAddr) -> bool {
-        if self.accept_from.is_empty() { self.proxy.ip() == source } else { self.accept_from.contains(&source) }
+        if self.accept_from.is_empty() {
+            self.targets().any(|target| target.ip() == source)
+        } else {
+            self.accept_from.contains(&source)
+        }
+    }
+
+    /// Where packets go, in order of preference.
+    pub fn targets(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        std::iter::once(self.proxy).chain(self.fallbacks.iter().copied())
     }
 }
 
