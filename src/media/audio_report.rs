@@ -1,0 +1,28 @@
+//! What a session has to tell about its call's audio.
+
+use std::time::Duration;
+
+/// Figures of one session, from its start to the moment of asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AudioReport {
+    /// RTP packets sent.
+    pub sent: u64,
+    /// Frames that were not sent because the driver came too late for them.
+    pub skipped: u64,
+    /// RTP packets accepted from the peer, duplicates included.
+    pub received: u64,
+    /// Packets that the peer's sequence numbers promise and that never came (RFC 3550 §6.4.1, at least 0).
+    pub lost: u64,
+    /// Accepted packets that came twice or more.
+    pub duplicates: u64,
+    /// Accepted packets that came after one with a later sequence number.
+    pub late: u64,
+    /// Packets thrown away: malformed, or from a source that is not the peer.
+    pub dropped: u64,
+    /// Digits reported.
+    pub digits: u64,
+    /// The longest time between two accepted packets, as exact as the driver's tick.
+    pub max_gap: Duration,
+    /// With `record`: what was heard, as 8 kHz PCM placed by RTP timestamp from the first packet on.
+    pub heard: Option<Vec<i16>>,
+}

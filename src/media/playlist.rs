@@ -1,0 +1,33 @@
+//! What a session is asked to play.
+
+use std::time::Duration;
+
+use crate::speech::encoded::EncodedPrompt;
+
+/// Segments to play one after another, without anything between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Playlist {
+    /// The asker's number of this playlist; it comes back in [`Event::Reached`](super::media_session::Event::Reached)
+    /// and [`Event::Finished`](super::media_session::Event::Finished).
+    pub id: u32,
+    /// The segments in playing order. None at all means silence.
+    pub segments: Vec<Segment>,
+}
+
+/// One stretch of audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// What is heard.
+    pub audio: SegmentAudio,
+    /// Reported in [`Event::Reached`](super::media_session::Event::Reached) when the segment's last frame was sent.
+    pub mark: Option<u32>,
+}
+
+/// What a segment sounds like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentAudio {
+    /// A prompt, encoded in the session's codec.
+    Prompt(EncodedPrompt),
+    /// Silence, rounded up to whole frames of 20 ms.
+    Silence(Duration),
+}
