@@ -1,8 +1,13 @@
 //! The drivers of files: the database, and the prompt folder.
 
 pub mod call_status;
+pub mod code_vault;
 pub mod error;
+mod hex;
+pub mod key_file;
 pub mod prompt_dir;
+pub mod schema;
+pub mod writer;
 
 pub use call_status::{CallStatus, Disposition};
 pub use error::StoreError;
