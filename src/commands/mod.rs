@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 /// A voice one-time-code service on any carrier's SIP trunk: it calls the phone, reads the code digit by digit, and
 /// reads it again when 1 is pressed.
 #[derive(Debug, Parser)]
-#[command(name = "ringcode", version, about, long_about = None)]
+#[command(name = "ringcode", version)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -33,6 +33,9 @@ pub enum Command {
     /// Try the configuration, the prompts and each trunk, and print what works and what does not
     Check(check::CheckArgs),
     /// Turn a password into the hash that config.toml wants
+    ///
+    /// On a terminal the password is asked for twice and not shown. Otherwise it is the first line of standard input:
+    /// printf '%s\\n' "$PASSWORD" | ringcode hash-password
     HashPassword(hash_password::HashPasswordArgs),
 }
 

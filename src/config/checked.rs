@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
+pub use crate::sip::user_agent::Identity;
 use crate::wire::codec::Codec;
 
 /// All that the daemon needs to know. Holding one means that every rule of the file has been checked.
@@ -136,20 +137,6 @@ pub struct HostPort {
     pub host: String,
     /// The UDP port.
     pub port: u16,
-}
-
-/// How the caller is named to the carrier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Identity {
-    /// In From alone.
-    #[default]
-    From,
-    /// P-Asserted-Identity (RFC 3325 §9.1).
-    Pai,
-    /// P-Preferred-Identity (RFC 3325 §9.2).
-    Ppi,
-    /// Remote-Party-ID.
-    Rpid,
 }
 
 /// `[[trunk]]`
