@@ -1,6 +1,5 @@
 //! The drivers of files: the database, and the prompt folder.
 
-pub mod call_status;
 pub mod code_vault;
 pub mod error;
 mod hex;
@@ -9,5 +8,5 @@ pub mod prompt_dir;
 pub mod schema;
 pub mod writer;
 
-pub use call_status::{CallStatus, Disposition};
+pub use crate::otp::{CallStatus, Disposition};
 pub use error::StoreError;
