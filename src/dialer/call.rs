@@ -1,0 +1,1 @@
+//! One call, from its channel to its outcome.
