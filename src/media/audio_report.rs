@@ -1,9 +1,10 @@
 //! What a session has to tell about its call's audio.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Figures of one session, from its start to the moment of asking.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AudioReport {
     /// RTP packets sent.
     pub sent: u64,
@@ -19,10 +20,31 @@ pub struct AudioReport {
     pub late: u64,
     /// Packets thrown away: malformed, or from a source that is not the peer.
     pub dropped: u64,
+    /// Datagrams that came while the session was not running: early media, for one.
+    pub ignored: u64,
     /// Digits reported.
     pub digits: u64,
     /// The longest time between two accepted packets, as exact as the driver's tick.
     pub max_gap: Duration,
     /// With `record`: what was heard, as 8 kHz PCM placed by RTP timestamp from the first packet on.
     pub heard: Option<Vec<i16>>,
+}
+
+impl fmt::Debug for AudioReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AudioReport")
+            .field("sent", &self.sent)
+            .field("skipped", &self.skipped)
+            .field("received", &self.received)
+            .field("lost", &self.lost)
+            .field("duplicates", &self.duplicates)
+            .field("late", &self.late)
+            .field("dropped", &self.dropped)
+            .field("ignored", &self.ignored)
+            .field("digits", &self.digits)
+            .field("max_gap", &self.max_gap)
+            // How much, not what: it may be a code that is read out.
+            .field("heard", &self.heard.as_ref().map(Vec::len))
+            .finish()
+    }
 }

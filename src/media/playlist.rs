@@ -1,11 +1,12 @@
 //! What a session is asked to play.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::speech::encoded::EncodedPrompt;
 
 /// Segments to play one after another, without anything between them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Playlist {
     /// The asker's number of this playlist; it comes back in [`Event::Reached`](super::media_session::Event::Reached)
     /// and [`Event::Finished`](super::media_session::Event::Finished).
@@ -14,8 +15,15 @@ pub struct Playlist {
     pub segments: Vec<Segment>,
 }
 
+impl fmt::Debug for Playlist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the segments: those of a code are the code.
+        f.debug_struct("Playlist").field("id", &self.id).field("segments", &self.segments.len()).finish()
+    }
+}
+
 /// One stretch of audio.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Segment {
     /// What is heard.
     pub audio: SegmentAudio,
@@ -24,7 +32,7 @@ pub struct Segment {
 }
 
 /// What a segment sounds like.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SegmentAudio {
     /// A prompt, encoded in the session's codec.
     Prompt(EncodedPrompt),
