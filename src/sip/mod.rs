@@ -2,7 +2,9 @@
 
 pub mod call_end;
 pub mod digest;
+pub mod framing;
 pub mod locate;
+pub mod message;
 pub mod offer_answer;
 pub mod registration;
 pub mod transaction;

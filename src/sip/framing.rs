@@ -1,0 +1,1 @@
+//! Messages cut from datagrams and streams (RFC 3261 §18.3).
