@@ -60,8 +60,9 @@ const MIGRATIONS: &[Migration] = &[Migration {
             hung_up_by TEXT,
             sip_status BIGINT,
             q850 BIGINT,
-            carrier_code TEXT,
-            billable BIGINT
+            carrier_text TEXT,
+            billable_ms BIGINT,
+            audio TEXT
         )",
         "CREATE INDEX attempt_by_challenge ON attempt (challenge_id, id)",
         "CREATE INDEX attempt_running ON attempt (id) WHERE ended_at IS NULL",

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use sqlx::{AnyConnection, Connection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::error::StoreError;
@@ -40,18 +40,29 @@ pub trait Operation: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    stop: Arc<Notify>,
 }
 
 impl Writer {
     /// Starts the writer on `connection`. `keep` lives as long as the writer does. The task ends, with the connection
-    /// closed, when the last clone of the handle is gone and everything handed in is committed.
+    /// closed, after [`stop`](Self::stop) or when the last clone of the handle is gone, once everything handed in is
+    /// committed.
     pub fn start(connection: AnyConnection, keep: Arc<dyn Send + Sync>) -> (Self, JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(async move {
-            run(connection, jobs).await;
-            drop(keep);
+        let stop = Arc::new(Notify::new());
+        let task = tokio::spawn({
+            let stop = Arc::clone(&stop);
+            async move {
+                run(connection, jobs, &stop).await;
+                drop(keep);
+            }
         });
-        (Writer { queue }, task)
+        (Writer { queue, stop }, task)
+    }
+
+    /// Takes no more operations, commits those that were handed in, and ends.
+    pub fn stop(&self) {
+        self.stop.notify_one();
     }
 
     /// Runs `operation` and waits until it is durable.
@@ -94,10 +105,16 @@ impl<O: Operation> Job for Queued<O> {
     }
 }
 
-async fn run(mut connection: AnyConnection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+async fn run(mut connection: AnyConnection, mut jobs: mpsc::Receiver<Box<dyn Job>>, stop: &Notify) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    while jobs.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        commit(&mut connection, &mut batch).await;
+    loop {
+        tokio::select! {
+            taken = jobs.recv_many(&mut batch, MAX_BATCH) => match taken {
+                0 => break,
+                _ => commit(&mut connection, &mut batch).await,
+            },
+            () = stop.notified() => jobs.close(),
+        }
     }
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "the database did not close cleanly");
