@@ -30,6 +30,14 @@ pub struct Targets(Vec<Target>);
 struct Target {
     address: SocketAddr,
     out_until: Option<Instant>,
+    /// The target itself asked to be left alone until then.
+    asked: bool,
+}
+
+impl Target {
+    fn is_out(&self, now: Instant) -> bool {
+        self.out_until.is_some_and(|until| until > now)
+    }
 }
 
 impl Targets {
@@ -38,7 +46,7 @@ impl Targets {
         let mut targets: Vec<Target> = Vec::new();
         for address in addresses {
             if !targets.iter().any(|t| t.address == address) {
-                targets.push(Target { address, out_until: None });
+                targets.push(Target { address, out_until: None, asked: false });
             }
         }
         Targets(targets)
@@ -59,15 +67,21 @@ impl Targets {
         self.0.iter().any(|t| t.address == address)
     }
 
-    /// The target to use now: the first that is not passed over, else the one that returns soonest.
+    /// The target to use now: the first that is not passed over, else the one that returns soonest, those that asked to
+    /// be left alone last.
     pub fn select(&self, now: Instant) -> Option<SocketAddr> {
-        self.available(now)
-            .or_else(|| self.0.iter().min_by_key(|t| t.out_until.unwrap_or(Instant::ZERO)).map(|t| t.address))
+        self.available(now).or_else(|| self.0.iter().min_by_key(|t| (t.asked, t.out_until)).map(|t| t.address))
     }
 
     /// The first target that is not passed over at `now`, if any.
     pub fn available(&self, now: Instant) -> Option<SocketAddr> {
-        self.0.iter().find(|t| t.out_until.is_none_or(|until| until <= now)).map(|t| t.address)
+        self.0.iter().find(|t| !t.is_out(now)).map(|t| t.address)
+    }
+
+    /// When the first target may be asked again, while all of them asked to be left alone.
+    pub fn held_until(&self, now: Instant) -> Option<Instant> {
+        let all_held = self.0.iter().all(|t| t.asked && t.is_out(now));
+        self.0.iter().filter(|_| all_held).filter_map(|t| t.out_until).min()
     }
 
     /// Passes `address` over for `retry_after`, at most [`MAX_PENALTY`], or for [`DEFAULT_PENALTY`].
@@ -75,6 +89,7 @@ impl Targets {
         let penalty = retry_after.unwrap_or(DEFAULT_PENALTY).min(MAX_PENALTY);
         if let Some(target) = self.0.iter_mut().find(|t| t.address == address) {
             target.out_until = Some(now + penalty);
+            target.asked = retry_after.is_some();
         }
     }
 
@@ -82,6 +97,7 @@ impl Targets {
     pub fn succeeded(&mut self, address: SocketAddr) {
         if let Some(target) = self.0.iter_mut().find(|t| t.address == address) {
             target.out_until = None;
+            target.asked = false;
         }
     }
 }
@@ -131,7 +147,11 @@ mod tests {
         targets.failed(at(0), address(1), Some(Duration::from_secs(90)));
         targets.failed(at(0), address(2), Some(Duration::from_secs(60)));
         assert_eq!(targets.available(at(1)), None);
+        assert_eq!(targets.held_until(at(1)), Some(at(60)));
         assert_eq!(targets.select(at(1)), Some(address(2)));
+        targets.failed(at(50), address(1), None);
+        assert_eq!(targets.held_until(at(51)), None);
+        assert_eq!(targets.select(at(51)), Some(address(1)));
         assert_eq!(Targets::new([]).select(at(0)), None);
     }
 }

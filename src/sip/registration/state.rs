@@ -1,4 +1,4 @@
-//! One trunk's registration (RFC 3261 §10.2) as a machine.
+//! Where a registration stands, and why.
 
 use crate::base::time::Instant;
 
@@ -46,9 +46,6 @@ pub enum RegistrationFailure {
     /// The registrar answered with this status.
     #[error("the registrar answered {0}")]
     Status(u16),
-    /// 423 without a usable Min-Expires, or again after the interval was raised to it (RFC 3261 §10.2.8).
-    #[error("the registrar answered 423 without an interval that can be used")]
-    BadMinExpires,
     /// Nonces went stale faster than they could be answered.
     #[error("the registrar keeps challenging with new nonces")]
     ChallengedForEver,
