@@ -48,9 +48,9 @@ bounds() {
 }
 
 # active_level IN: active speech level in dBov after ITU-T P.56, method B (envelope of two 30 ms stages, hangover of
-# 200 ms, margin of 15.9 dB). A second of silence is appended so that the hangover of the last sound counts whole.
+# 200 ms, margin of 15.9 dB).
 active_level() {
-  sox "$1" -t dat - pad 0 1 | awk -v rate="$RATE" '
+  sox "$1" -t dat - | awk -v rate="$RATE" '
     /^;/ { next }
     BEGIN { g = exp(-1 / (rate * 0.03)); hang = int(rate * 0.2 + 0.5); for (j = 1; j <= 15; j++) { c[j] = 2 ^ -j; h[j] = hang } }
     {
@@ -84,7 +84,9 @@ master() {
   sox "$1" -e floating-point -b 32 "$TEMP/clean.wav" remix - rate -v "$RATE" highpass 80 highpass 80
   read -r first last < <(bounds "$TEMP/clean.wav")
   first=$((first > LEAD ? first - LEAD : 0))
-  sox "$TEMP/clean.wav" "$TEMP/cut.wav" trim "${first}s" "=$((last + TAIL))s" fade 0.005 -0 0.005
+  sox "$TEMP/clean.wav" "$TEMP/word.wav" trim "${first}s" "=$((last + TAIL))s" fade 0.005 -0 0.005
+  length=$(soxi -s "$TEMP/word.wav")
+  sox "$TEMP/word.wav" "$TEMP/cut.wav" pad 0 "$(((FRAME - length % FRAME) % FRAME))s"
   length=$(soxi -s "$TEMP/cut.wav")
   # The limiter lowers the level a little, so the gain is found in a few rounds.
   for round in 1 2 3 4 5 6; do
@@ -93,8 +95,7 @@ master() {
     level=$(active_level "$TEMP/loud.wav")
     gain=$(calculate "$gain + $LEVEL - ($level)")
   done
-  sox -D "$TEMP/loud.wav" -e signed-integer -b 16 "$2" \
-    pad 0 "$(((FRAME - length % FRAME) % FRAME))s"
+  sox -D "$TEMP/loud.wav" -e signed-integer -b 16 "$2"
   check "$2"
 }
 
