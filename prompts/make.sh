@@ -34,15 +34,15 @@ say() {
   esac
 }
 
-# bounds IN: first and last sample that sound, from blocks of 5 ms that are less than 45 dB below the loudest.
+# bounds IN: first and last sample that sound, from blocks of 5 ms: speech starts within 40 dB of the loudest
+# (below that are the voice's ghosts), and dies away within 45 dB.
 bounds() {
   sox "$1" -t dat - | awk -v block=$((RATE / 200)) '
     /^;/ { next }
     { sum += $2 * $2; if (++n % block == 0) { power[++blocks] = sum; if (sum > top) top = sum; sum = 0 } }
     END {
-      floor = top * 10 ^ -4.5
-      for (first = 1; power[first] < floor; first++);
-      for (last = blocks; power[last] < floor; last--);
+      for (first = 1; power[first] < top * 10 ^ -4; first++);
+      for (last = blocks; power[last] < top * 10 ^ -4.5; last--);
       print (first - 1) * block, last * block
     }'
 }

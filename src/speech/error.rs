@@ -65,4 +65,31 @@ pub enum PromptError {
         /// Longest that is allowed, seconds.
         limit: u32,
     },
+    /// There is no folder of recordings for the language.
+    #[error(
+        "{folder}: there is no prompt pack for the language \"{language}\"; set [speech] dir and language to one that is there"
+    )]
+    NoLanguage {
+        /// The folder that was looked for.
+        folder: String,
+        /// The language asked for.
+        language: String,
+    },
+}
+
+impl PromptError {
+    /// The same error with its file named from `folder`, as the user can open it.
+    pub fn in_folder(mut self, folder: &str) -> Self {
+        match &mut self {
+            PromptError::Missing { file }
+            | PromptError::Empty { file }
+            | PromptError::Stereo { file, .. }
+            | PromptError::Clipped { file, .. }
+            | PromptError::Unreadable { file, .. }
+            | PromptError::Rate { file, .. }
+            | PromptError::TooLong { file, .. } => *file = format!("{folder}/{file}"),
+            PromptError::NoLanguage { .. } => {}
+        }
+        self
+    }
 }

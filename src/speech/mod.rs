@@ -3,12 +3,16 @@
 
 pub mod encoded;
 pub mod error;
+pub mod loudness;
 pub mod matcher;
 pub mod pack;
 pub mod prompt;
+mod resample;
+pub mod wav;
 
 pub use encoded::EncodedPrompt;
 pub use error::PromptError;
+pub use loudness::Loudness;
 pub use pack::PromptPack;
 pub use prompt::PromptId;
 
