@@ -110,14 +110,24 @@ pub(crate) mod tests {
     use super::*;
     use crate::speech::loudness::active_level_dbov;
     use crate::speech::wav::tests::wav;
-    use std::fs;
-    use std::path::Path;
     use std::sync::LazyLock;
 
     const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
 
     fn shipped_file(file: &str) -> io::Result<Vec<u8>> {
-        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/en").join(file))
+        macro_rules! files {
+            ($($name:literal)*) => {
+                match file {
+                    $($name => include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/en/", $name)).to_vec(),)*
+                    _ => return Err(io::ErrorKind::NotFound.into()),
+                }
+            };
+        }
+        Ok(
+            files!("digits/0.wav" "digits/1.wav" "digits/2.wav" "digits/3.wav" "digits/4.wav" "digits/5.wav" "digits/6.wav"
+            "digits/7.wav" "digits/8.wav" "digits/9.wav" "otp-intro.wav" "otp-again.wav" "otp-press-1.wav"
+            "otp-press-key.wav" "goodbye.wav"),
+        )
     }
 
     /// The English prompts as shipped.
