@@ -288,10 +288,10 @@ impl CallScript {
         let current = playlist == self.playlist && self.phase == Phase::Reading;
         // A playlist that was replaced can still have sent the end of a digit, but of its own readings only.
         let known = if current { reading <= self.reading + 1 } else { reading < self.first_reading };
-        if reading == 0 || !known || self.phase == Phase::Over {
+        let of = u32::from(self.code.length());
+        if reading == 0 || index > of || !known || self.phase == Phase::Over {
             return;
         }
-        let of = u32::from(self.code.length());
         if index == 0 {
             if current {
                 self.begin_reading(reading);
@@ -407,3 +407,6 @@ const MARKS_PER_READING: u32 = 16;
 fn mark(reading: u32, index: u32) -> u32 {
     reading * MARKS_PER_READING + index
 }
+
+#[cfg(test)]
+mod tests;
