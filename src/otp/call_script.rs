@@ -21,6 +21,7 @@
 //! of a digit cross, the digit was sent and counts for its own reading, not for the new one.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use super::code::Code;
@@ -70,13 +71,23 @@ impl Default for CallPolicy {
     }
 }
 
-/// One piece of a playlist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One piece of a playlist. `Debug` does not tell which digit it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Phrase {
     /// A recording.
     Prompt(PromptId),
     /// Silence; whole frames of 20 ms.
     Silence(Duration),
+}
+
+impl fmt::Debug for Phrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Phrase::Prompt(PromptId::Digit(_)) => f.write_str("Digit(*)"),
+            Phrase::Prompt(prompt) => write!(f, "{prompt:?}"),
+            Phrase::Silence(silence) => write!(f, "Silence({silence:?})"),
+        }
+    }
 }
 
 /// What the script is given.

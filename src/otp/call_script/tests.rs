@@ -198,6 +198,15 @@ fn nothing_is_said_before_the_answer() {
 }
 
 #[test]
+fn no_output_tells_a_digit() {
+    let mut script = CallScript::new(Code::parse("6103").expect("a code"), CallPolicy::default(), 1);
+    script.handle_input(Instant::ZERO, Input::Answered);
+    script.handle_input(Instant::ZERO + Duration::from_secs(1), Input::Timeout);
+    let shown = format!("{script:?} {:?}", script.outputs);
+    assert!(shown.contains("Digit(*)") && !"0136".chars().any(|digit| shown.contains(&format!("Digit({digit})"))));
+}
+
+#[test]
 fn maxretry_reads_again_by_itself() {
     let mut bench = Bench::answered(3, CallPolicy::default());
     bench.run_until(90_000);
