@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
+pub use crate::otp::{CallPolicy as CallConfig, Country, OtpPolicy as OtpConfig};
 pub use crate::sip::user_agent::Identity;
 use crate::wire::codec::Codec;
 
@@ -63,34 +64,6 @@ pub struct StoreConfig {
     pub url: String,
 }
 
-/// `[otp]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OtpConfig {
-    /// Digits of a generated code, 4 to 10.
-    pub length: u8,
-    /// How long a code can be verified.
-    pub ttl: Duration,
-    /// Wrong tries after which a code is void, 1 to 10.
-    pub max_checks: u8,
-}
-
-/// `[call]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallConfig {
-    /// How long a phone may ring.
-    pub ring_timeout: Duration,
-    /// Speech begins this long after the answer, unless the callee's first RTP comes earlier.
-    pub answer_settle: Duration,
-    /// Silence between the end of a digit and the start of the next; whole frames of 20 ms.
-    pub digit_gap: Duration,
-    /// The key that starts the reading again: `0`-`9`, `*`, `#` or `A`-`D`.
-    pub repeat_key: char,
-    /// How often the callee may start the reading again.
-    pub max_repeats: u8,
-    /// How long the call listens for the key after the last reading.
-    pub listen_window: Duration,
-}
-
 /// `[speech]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpeechConfig {
@@ -114,10 +87,10 @@ pub struct MediaConfig {
 /// `[limits]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
-    /// ISO 3166 code of the home country, by whose rules national numbers are read.
-    pub country: String,
-    /// ISO 3166 codes of the countries that may be called.
-    pub countries: Vec<String>,
+    /// The home country, by whose rules national numbers are read.
+    pub country: Country,
+    /// The countries that may be called; at least one, none twice.
+    pub countries: Vec<Country>,
     /// Calls at a time over all trunks.
     pub max_calls: u32,
 }

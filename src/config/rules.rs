@@ -9,12 +9,14 @@ use toml::Spanned;
 
 use super::Secrets;
 use super::checked::{
-    CallConfig, Config, HttpConfig, LimitsConfig, MediaConfig, OtpConfig, SipConfig, SpeechConfig, StoreConfig, User,
+    CallConfig, Config, Country, HttpConfig, LimitsConfig, MediaConfig, OtpConfig, SipConfig, SpeechConfig,
+    StoreConfig, User,
 };
 use super::file::{self, File, Key};
 use super::problem::{Problem, line_of};
 use super::values::{Later, Ports, Text, Whole, duration_text, is_host};
 use crate::base::secret::Secret;
+use crate::otp::call_script::NOT_BEFORE;
 use crate::wire::codec::Codec;
 
 mod trunk;
@@ -270,15 +272,17 @@ impl Rules<'_> {
     }
 
     fn otp(&mut self, otp: file::Otp) -> OtpConfig {
+        let default = OtpConfig::default();
         let minute = Duration::from_secs(60);
         OtpConfig {
-            length: self.number("otp.length", otp.length, 6, 4..=10),
-            ttl: self.duration("otp.ttl", otp.ttl, minute * 5, minute..=minute * 60),
-            max_checks: self.number("otp.max_checks", otp.max_checks, 3, 1..=5),
+            length: self.number("otp.length", otp.length, default.length, 4..=10),
+            ttl: self.duration("otp.ttl", otp.ttl, default.ttl, minute..=minute * 60),
+            max_checks: self.number("otp.max_checks", otp.max_checks, default.max_checks, 1..=5),
         }
     }
 
     fn call(&mut self, call: file::Call) -> CallConfig {
+        let default = CallConfig::default();
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         if let Some(gate) = call.gate.filter(|gate| *gate.get_ref()) {
             self.problem(Some(gate.span()), "call.gate", "= true is not supported by this version", "write false");
@@ -288,25 +292,23 @@ impl Rules<'_> {
             self.problem(Some(max.span()), "call.redial.max", fault, "write max = 0");
         }
         let gap_span = call.digit_gap.as_ref().map(Spanned::span);
-        let digit_gap = self.duration("call.digit_gap", call.digit_gap, s(1), ms(100)..=s(5));
+        let digit_gap = self.duration("call.digit_gap", call.digit_gap, default.digit_gap, ms(100)..=s(5));
         if !digit_gap.as_millis().is_multiple_of(20) {
             let fault = format!("= \"{}\" is no whole number of RTP packets", duration_text(digit_gap));
             self.problem(gap_span, "call.digit_gap", fault, "write a multiple of 20ms, such as \"1s\" or \"800ms\"");
         }
         let right = |key: &str| key.len() == 1 && key.bytes().all(|b| b"0123456789*#ABCD".contains(&b));
-        let repeat_key = self.text(
-            "call.repeat_key",
-            call.repeat_key,
-            right,
-            "write one key of a telephone: \"0\" to \"9\", \"*\" or \"#\"",
-        );
+        let remedy = "write one key of a telephone: \"0\" to \"9\", \"*\" or \"#\"";
+        let repeat_key = self.text("call.repeat_key", call.repeat_key, right, remedy);
+        let repeat_key = repeat_key.and_then(|key| key.chars().next()).unwrap_or(default.repeat_key);
+        let (ring, settle, listen) = (s(5)..=s(180), NOT_BEFORE..=s(10), s(0)..=s(60));
         CallConfig {
-            ring_timeout: self.duration("call.ring_timeout", call.ring_timeout, s(45), s(5)..=s(180)),
-            answer_settle: self.duration("call.answer_settle", call.answer_settle, ms(700), ms(300)..=s(10)),
+            ring_timeout: self.duration("call.ring_timeout", call.ring_timeout, default.ring_timeout, ring),
+            answer_settle: self.duration("call.answer_settle", call.answer_settle, default.answer_settle, settle),
             digit_gap,
-            repeat_key: repeat_key.and_then(|key| key.chars().next()).unwrap_or('1'),
-            max_repeats: self.number("call.max_repeats", call.max_repeats, 3, 0..=10),
-            listen_window: self.duration("call.listen_window", call.listen_window, s(8), s(0)..=s(60)),
+            repeat_key,
+            max_repeats: self.number("call.max_repeats", call.max_repeats, default.max_repeats, 0..=10),
+            listen_window: self.duration("call.listen_window", call.listen_window, default.listen_window, listen),
         }
     }
 
@@ -387,33 +389,36 @@ impl Rules<'_> {
         self.later("limits.per_number", &limits.per_number);
         self.later("limits.per_prefix", &limits.per_prefix);
         self.later("limits.per_user", &limits.per_user);
-        let remedy = "write the ISO 3166 code of a country in capitals, such as \"VN\"";
-        let country = self.text("limits.country", limits.country, is_country, remedy);
-        let country = country.unwrap_or_else(|| "VN".to_string());
-        let countries = match limits.countries {
-            None => vec![country.clone()],
-            Some(countries) => {
-                let span = countries.span();
-                if countries.get_ref().is_empty() {
-                    self.problem(Some(span), "limits.countries", "is empty: nobody could be called", remedy);
+        let remedy = "write the ISO 3166 code of a country, such as \"VN\"";
+        let country = limits.country.and_then(|country| self.country("limits.country", country, remedy));
+        let country = country.unwrap_or_else(|| "VN".parse().expect("Vietnam has a numbering plan"));
+        let mut countries = Vec::new();
+        match limits.countries {
+            None => countries.push(country),
+            Some(written) => {
+                if written.get_ref().is_empty() {
+                    self.problem(Some(written.span()), "limits.countries", "is empty: nobody could be called", remedy);
                 }
-                let mut checked: Vec<String> = Vec::new();
-                for written in countries.into_inner() {
-                    let span = written.span();
-                    let Some(code) = self.text("limits.countries", Some(written), is_country, remedy) else { continue };
-                    if checked.contains(&code) {
-                        self.problem(Some(span), "limits.countries", format!("holds {code:?} twice"), "keep one");
+                for code in written.into_inner() {
+                    let span = code.span();
+                    let Some(country) = self.country("limits.countries", code, remedy) else { continue };
+                    if countries.contains(&country) {
+                        self.problem(Some(span), "limits.countries", format!("holds \"{country}\" twice"), "keep one");
                     }
-                    checked.push(code);
+                    countries.push(country);
                 }
-                checked
             }
-        };
-        LimitsConfig {
-            country,
-            countries,
-            max_calls: self.number("limits.max_calls", limits.max_calls, 100, 1..=10_000),
         }
+        let max_calls = self.number("limits.max_calls", limits.max_calls, 100, 1..=10_000);
+        LimitsConfig { country, countries, max_calls }
+    }
+
+    fn country(&mut self, key: &str, code: Spanned<String>, remedy: &str) -> Option<Country> {
+        let country = code.get_ref().parse::<Country>().ok();
+        if country.is_none() {
+            self.problem(Some(code.span()), key, format!("= {:?} is refused", code.get_ref()), remedy);
+        }
+        country
     }
 
     fn sip(&mut self, sip: file::Sip) -> SipConfig {
@@ -460,13 +465,4 @@ fn read_sha256(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(bytes)
-}
-
-/// Whether `code` is the ISO 3166 code of a country with a telephone plan, in capitals.
-fn is_country(code: &str) -> bool {
-    use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
-    code.len() == 2
-        && Region::from_code(code).is_ok_and(|region| {
-            region.to_string() == code && PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some()
-        })
 }
