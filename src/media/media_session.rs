@@ -30,6 +30,7 @@ use super::rtp_receiver::{Arrival, RtpReceiver};
 use super::rtp_sender::RtpSender;
 pub use super::session_config::SessionConfig;
 use super::source_lock::SourceLock;
+use super::speech_detector::SpeechDetector;
 use crate::base::random::Random;
 use crate::base::time::Instant;
 use crate::wire::codec::Codec;
@@ -72,6 +73,9 @@ pub enum Command {
         /// How long the key is held.
         duration: Duration,
     },
+    /// Tell from now on when the peer begins and stops to speak, by [`Event::Speech`]. It costs a decoding a packet, so
+    /// that it is not always done.
+    WatchSpeech,
     /// Stop for good.
     Stop,
 }
@@ -138,6 +142,11 @@ pub enum Event {
         /// The playlist that was cut short.
         playlist: Option<u32>,
     },
+    /// The peer began or stopped to speak; only after [`Command::WatchSpeech`].
+    Speech {
+        /// Whether it speaks now.
+        speaking: bool,
+    },
     /// Nothing was received for the configured time. Comes once until something is received again.
     ReceiveTimeout,
 }
@@ -155,6 +164,7 @@ pub struct MediaSession {
     report: AudioReport,
     receiver: RtpReceiver,
     recording: Option<Recording>,
+    speech: Option<SpeechDetector>,
 }
 
 /// What a started session has.
@@ -193,6 +203,7 @@ impl MediaSession {
             report: AudioReport::default(),
             receiver: RtpReceiver::default(),
             recording: None,
+            speech: None,
         }
     }
 
@@ -208,6 +219,9 @@ impl MediaSession {
                 if let Some(stream) = self.stream.as_mut().filter(|stream| stream.config.telephone_event.is_some()) {
                     stream.digits_out.press(digit, duration);
                 }
+            }
+            Input::Command(Command::WatchSpeech) => {
+                self.speech.get_or_insert_default();
             }
             Input::Command(Command::Stop) => self.stream = None,
         }
@@ -317,6 +331,9 @@ impl MediaSession {
             stream.silence_told = true;
             self.events.push_back(Event::ReceiveTimeout);
         }
+        if self.speech.as_mut().is_some_and(|speech| speech.ended(now)) {
+            self.events.push_back(Event::Speech { speaking: false });
+        }
     }
 
     fn receive(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
@@ -351,9 +368,13 @@ impl MediaSession {
             }
         } else if arrival == Arrival::New
             && let Some(codec) = stream.config.codec_of(header.payload_type)
-            && let Some(recording) = &mut self.recording
         {
-            recording.place(now, &header, codec, payload);
+            if let Some(recording) = &mut self.recording {
+                recording.place(now, &header, codec, payload);
+            }
+            if self.speech.as_mut().is_some_and(|speech| speech.receive(now, codec, payload)) {
+                self.events.push_back(Event::Speech { speaking: true });
+            }
         }
     }
 }
@@ -398,6 +419,7 @@ impl fmt::Debug for Event {
             Event::CodecChanged { codec, playlist } => {
                 write!(f, "CodecChanged {{ codec: {codec:?}, playlist: {playlist:?} }}")
             }
+            Event::Speech { speaking } => write!(f, "Speech {{ speaking: {speaking} }}"),
             Event::ReceiveTimeout => f.write_str("ReceiveTimeout"),
         }
     }

@@ -13,3 +13,4 @@ pub mod rtp_receiver;
 pub mod rtp_sender;
 pub mod session_config;
 pub mod source_lock;
+pub mod speech_detector;
