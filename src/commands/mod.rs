@@ -1,10 +1,12 @@
 //! One file a command.
 
+pub mod api_client;
 pub mod call;
 pub mod check;
 pub mod demo;
 pub mod hash_password;
 pub mod lab;
+pub mod progress;
 pub mod serve;
 
 use clap::{Parser, Subcommand};
