@@ -5,3 +5,4 @@ pub mod entropy;
 pub mod media_engine;
 pub mod ports;
 pub mod signalling;
+pub mod udp;
