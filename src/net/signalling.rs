@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -116,8 +117,13 @@ pub async fn run<M: SignallingMachine>(
                 }
                 Err(_) => return driver.machine,
             },
-            ready = driver.socket.readable(), if reading => match ready {
-                Ok(()) => driver.read(&mut buffer).await,
+            ready = driver.socket.ready(Interest::READABLE | Interest::ERROR), if reading => match ready {
+                Ok(ready) => {
+                    if ready.is_error() {
+                        driver.take_errors().await;
+                    }
+                    driver.read(&mut buffer).await;
+                }
                 Err(_) => driver.rest(),
             },
             () = sleep_until(&driver.clock, wake) => {}
@@ -183,6 +189,15 @@ impl<M: SignallingMachine> Driver<M> {
             if self.pending.len() >= EVENTS_PENDING_MAX {
                 return;
             }
+        }
+    }
+
+    /// Hears what the network reports without a datagram. The readiness is put back first, so that a report that comes
+    /// meanwhile wakes us again.
+    async fn take_errors(&mut self) {
+        let _ = self.socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        if self.report_unreachable() {
+            self.drain().await;
         }
     }
 
