@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::udp;
 use crate::base::time::Instant;
+use crate::sip::user_agent::{self, UserAgent};
 
 /// Datagrams read in one go.
 pub const DATAGRAMS_PER_WAKE: usize = 64;
@@ -79,6 +80,31 @@ pub trait SignallingMachine {
 
     /// The next thing to do; [`SignallingOutput::Timeout`] means that there is nothing left.
     fn poll_output(&mut self) -> SignallingOutput<Self::Event>;
+}
+
+impl SignallingMachine for UserAgent {
+    type Command = user_agent::Command;
+    type Event = user_agent::Event;
+
+    fn handle_input(&mut self, now: Instant, input: SignallingInput<'_, user_agent::Command>) {
+        let input = match input {
+            SignallingInput::Datagram { source, bytes } => user_agent::Input::Datagram { source, bytes },
+            SignallingInput::TransportError { remote } => user_agent::Input::TransportError { remote },
+            SignallingInput::Command(command) => user_agent::Input::Command(command),
+            SignallingInput::Timeout => user_agent::Input::Timeout,
+        };
+        UserAgent::handle_input(self, now, input);
+    }
+
+    fn poll_output(&mut self) -> SignallingOutput<user_agent::Event> {
+        match UserAgent::poll_output(self) {
+            user_agent::Output::Transmit(transmit) => {
+                SignallingOutput::Transmit { remote: transmit.path.remote, bytes: transmit.bytes }
+            }
+            user_agent::Output::Event(event) => SignallingOutput::Event(event),
+            user_agent::Output::Timeout(wake) => SignallingOutput::Timeout(wake),
+        }
+    }
 }
 
 /// Drives `machine` over `socket` until every sender of `commands` or the receiver of `events` is gone; gives the machine

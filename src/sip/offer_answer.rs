@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::wire::codec::Codec;
+pub use crate::wire::sdp::Direction;
 
 /// What we bring to the negotiation of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,20 +18,6 @@ pub struct LocalMedia {
     pub version: u64,
     /// The payload type under which we offer telephone-event (96-127).
     pub telephone_event: u8,
-}
-
-/// Which way media flows, seen from us (RFC 3264 §5.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Both ways.
-    #[default]
-    SendRecv,
-    /// We send only.
-    SendOnly,
-    /// We receive only: the peer holds nobody, but wants to hear nothing.
-    RecvOnly,
-    /// Neither way.
-    Inactive,
 }
 
 /// The result of an offer and its answer, as the media floor needs it.

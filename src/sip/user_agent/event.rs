@@ -1,13 +1,15 @@
 //! What goes into a user agent and what comes out of it.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use super::trunk::TrunkId;
 use crate::base::time::Instant;
 use crate::sip::call_end::CallEnd;
+use crate::sip::message::{HeaderName, HeaderValue, Request, Response, UserPart};
 use crate::sip::offer_answer::{Direction, LocalMedia, NegotiatedMedia};
 use crate::sip::registration::RegistrationState;
+use crate::sip::transaction::{ServerKey, Transmit};
+use crate::wire::sdp::SessionDescription;
 
 /// Our number of a call, given by whoever places it; it is not the SIP Call-ID. Numbers with the high bit set are the
 /// user agent's own, for calls that come in.
@@ -22,45 +24,6 @@ impl CallId {
 /// A Q.850 cause (1-127) for the Reason header of a CANCEL or BYE (RFC 3326).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Q850(pub u8);
-
-/// The user part of a SIP URI that needs no escaping: a telephone number or an account's user.
-///
-/// Holds 1 to 64 letters, digits and `+ - . _ *`, so that nothing from an API can climb into the host or the
-/// parameters. `Debug` shows the last two characters only.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct UserPart(String);
-
-impl UserPart {
-    /// Takes `text` as a user part.
-    ///
-    /// # Errors
-    /// [`InvalidUserPart`] when it is empty, longer than 64 characters, or holds another character than letters, digits
-    /// and `+ - . _ *`.
-    pub fn new(text: impl Into<String>) -> Result<Self, InvalidUserPart> {
-        let text = text.into();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "+-._*".contains(c);
-        if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) {
-            return Err(InvalidUserPart);
-        }
-        Ok(UserPart(text))
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for UserPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "…{}", &self.0[self.0.len().saturating_sub(2)..])
-    }
-}
-
-/// The text cannot stand as the user part of a URI as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a user part is 1 to 64 letters, digits and + - . _ *")]
-pub struct InvalidUserPart;
 
 /// What a user agent is given.
 #[derive(Debug)]
@@ -135,11 +98,29 @@ pub enum Command {
         /// What to answer the caller's offer with, or what to offer when the INVITE brought none.
         media: LocalMedia,
     },
+    /// Refuse a call that came in.
+    Reject {
+        /// Which.
+        call: CallId,
+        /// 300-699.
+        status: u16,
+        /// What the response carries besides the usual: a challenge, a Reason, Retry-After.
+        headers: Vec<(HeaderName, HeaderValue)>,
+    },
+    /// Answer an [`Event::Request`].
+    Respond {
+        /// Its transaction.
+        key: ServerKey,
+        /// The whole response; see [`Response::reply_to`].
+        response: Response,
+    },
 }
 
 /// What a user agent wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
+    /// Send this.
+    Transmit(Transmit),
     /// Tell the floor above.
     Event(Event),
     /// Drained. Come back with [`Input::Timeout`] at this time, or with any input before.
@@ -162,6 +143,27 @@ pub enum Event {
         call: CallId,
         /// What.
         event: CallEvent,
+    },
+    /// A call comes in; only with [`Policy::accept_calls`]. Answer with [`Command::Provisional`], [`Command::Answer`] or
+    /// [`Command::Reject`].
+    IncomingCall {
+        /// Its number, given here.
+        call: CallId,
+        /// The INVITE.
+        request: Box<Request>,
+        /// Who sent it.
+        source: SocketAddr,
+        /// The caller's offer, when the INVITE brought one.
+        offer: Option<SessionDescription>,
+    },
+    /// A request outside of calls; only with [`Policy::deliver_requests`]. Answer with [`Command::Respond`].
+    Request {
+        /// Its transaction.
+        key: ServerKey,
+        /// The request.
+        request: Box<Request>,
+        /// Who sent it.
+        source: SocketAddr,
     },
     /// After [`Command::Stop`]: every registration is gone or given up.
     Stopped,
@@ -211,23 +213,4 @@ pub struct Policy {
     pub local: SocketAddr,
     /// The most calls that are not yet over.
     pub max_calls: usize,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_part_holds_no_delimiter() {
-        assert!(UserPart::new("+84919273027").is_ok());
-        for bad in ["", "a@b", "a b", "a\r\nb", "a;b", "a>", "é", &"1".repeat(65)] {
-            assert_eq!(UserPart::new(bad), Err(InvalidUserPart), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_user_part_shows_its_last_two_characters_only() {
-        let user = UserPart::new("+84919273027").expect("digits");
-        assert_eq!(format!("{user:?}"), "…27");
-    }
 }

@@ -1,7 +1,11 @@
 //! The user agent: trunks, registrations, dialogs and calls over one transport, without a socket or a clock.
 
+mod agent;
 mod event;
 mod trunk;
 
-pub use event::{CallEvent, CallId, Command, Event, Input, InvalidUserPart, Output, Policy, Q850, UserPart};
+pub use agent::UserAgent;
+pub use event::{CallEvent, CallId, Command, Event, Input, Output, Policy, Q850};
 pub use trunk::{Identity, Trunk, TrunkId};
+
+pub use crate::sip::message::UserPart;
