@@ -1,13 +1,17 @@
 //! The configuration as used: every value parsed, every combination possible, every secret read.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
+use crate::dialer::DialTrunk;
 pub use crate::otp::{CallPolicy as CallConfig, Country, OtpPolicy as OtpConfig};
+use crate::sip::digest::Account;
 pub use crate::sip::user_agent::Identity;
+use crate::sip::user_agent::{Trunk, TrunkId};
 use crate::wire::codec::Codec;
 
 /// All that the daemon needs to know. Holding one means that every rule of the file has been checked.
@@ -112,6 +116,18 @@ pub struct HostPort {
     pub port: u16,
 }
 
+impl fmt::Display for HostPort {
+    /// As it stands in a SIP URI: without the port when that is 5060, IPv6 in brackets (RFC 3261 §25.1 `hostport`).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
+        if self.port == 5060 { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
 /// `[[trunk]]`
 #[derive(Clone, Debug)]
 pub struct TrunkConfig {
@@ -143,8 +159,71 @@ pub struct TrunkConfig {
     pub max_calls: u32,
     /// Lower is tried first.
     pub priority: u32,
-    /// E.164 prefixes (`+84`) that the trunk serves; empty: all.
-    pub prefixes: Vec<String>,
     /// How the caller is named.
     pub identity: Identity,
+}
+
+impl TrunkConfig {
+    /// Where this trunk's packets go: the host that is to be looked up.
+    pub fn next_hop(&self) -> &HostPort {
+        self.outbound_proxy.as_ref().unwrap_or(&self.server)
+    }
+
+    /// The trunk as the user agent knows it. `targets` are the addresses of [`TrunkConfig::next_hop`], best first;
+    /// `None` when there is none.
+    pub fn sip_trunk(&self, id: TrunkId, targets: &[SocketAddr]) -> Option<Trunk> {
+        let (proxy, fallbacks) = targets.split_first()?;
+        let registrar = self.server.to_string();
+        let login = self.auth_username.as_ref().or(self.username.as_ref());
+        let account = login.zip(self.password.as_ref()).map(|(username, password)| Account {
+            username: username.clone(),
+            password: password.clone(),
+            realm: self.realm.clone(),
+        });
+        Some(Trunk {
+            id,
+            name: self.name.clone(),
+            registrar: Some(registrar).filter(|registrar| *registrar != self.domain),
+            domain: self.domain.clone(),
+            proxy: *proxy,
+            fallbacks: fallbacks.to_vec(),
+            account,
+            register: self.register,
+            expires: u32::try_from(self.expires.as_secs()).unwrap_or(u32::MAX),
+            caller_id: self.caller_id.clone(),
+            aor_user: self.username.clone().unwrap_or_else(|| self.caller_id.clone()),
+            accept_from: Vec::new(),
+            identity: self.identity,
+            learn_contact: true,
+        })
+    }
+
+    /// The trunk as the dialer knows it.
+    pub fn dial_trunk(&self, id: TrunkId) -> DialTrunk {
+        DialTrunk {
+            id,
+            name: self.name.clone(),
+            register: self.register,
+            priority: self.priority,
+            cps: self.cps,
+            max_calls: self.max_calls,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_print_as_in_a_sip_uri() {
+        for (host, port, text) in [
+            ("sip.example.net", 5060, "sip.example.net"),
+            ("127.0.0.1", 5070, "127.0.0.1:5070"),
+            ("2001:db8::1", 5060, "[2001:db8::1]"),
+            ("2001:db8::1", 5061, "[2001:db8::1]:5061"),
+        ] {
+            assert_eq!(HostPort { host: host.into(), port }.to_string(), text);
+        }
+    }
 }

@@ -154,6 +154,6 @@ pub struct Trunk {
     pub cps: Key<Whole>,
     pub max_calls: Key<Whole>,
     pub priority: Key<Whole>,
-    pub prefixes: Key<Vec<Spanned<String>>>,
+    pub prefixes: Key<Later>,
     pub identity: Key<String>,
 }

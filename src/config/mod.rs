@@ -54,6 +54,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::sip::user_agent::TrunkId;
 
     const SHIPPED: &str = include_str!("../../config.toml");
     const HASH: &str =
@@ -179,7 +180,30 @@ mod tests {
             .replace("registrar", "gateway")
             .replace("username = \"1000\"\npassword = \"pw\"", "caller_id = \"+842812345678\"");
         let trunk = read(&source).unwrap().trunks.remove(0);
-        assert_eq!((trunk.register, trunk.username, trunk.caller_id.as_str()), (false, None, "+842812345678"));
+        assert_eq!((trunk.register, &trunk.username, trunk.caller_id.as_str()), (false, &None, "+842812345678"));
+        let target = "192.0.2.1:5060".parse().unwrap();
+        let sip = trunk.sip_trunk(TrunkId(3), &[target]).unwrap();
+        assert_eq!((sip.proxy, sip.account.is_none(), sip.aor_user.as_str()), (target, true, "+842812345678"));
+        assert!(trunk.sip_trunk(TrunkId(3), &[]).is_none());
+    }
+
+    #[test]
+    fn the_user_agent_is_told_what_the_file_says() {
+        let more = "domain = \"example.net\"\nauth_username = \"login\"\nrealm = \"r\"\nexpires = \"2m\"\nidentity = \"pai\"\n\
+                    outbound_proxy = \"proxy.example.net:5080\"\ncaller_id = \"+842812345678\"\n";
+        let trunk = read(&(least() + more)).unwrap().trunks.remove(0);
+        assert_eq!(trunk.next_hop().to_string(), "proxy.example.net:5080");
+        let targets = ["192.0.2.1:5080", "192.0.2.2:5080"].map(|target| target.parse().unwrap());
+        let sip = trunk.sip_trunk(TrunkId(0), &targets).unwrap();
+        assert_eq!((sip.proxy, sip.fallbacks.as_slice()), (targets[0], &targets[1..]));
+        assert_eq!((sip.registrar.as_deref(), sip.domain.as_str()), (Some("sip.example.net"), "example.net"));
+        assert_eq!((sip.aor_user.as_str(), sip.caller_id.as_str(), sip.expires), ("1000", "+842812345678", 120));
+        assert_eq!(sip.identity, checked::Identity::Pai);
+        let account = sip.account.unwrap();
+        assert_eq!(
+            (account.username.as_str(), account.password.expose(), account.realm.as_deref()),
+            ("login", "pw", Some("r"))
+        );
     }
 
     /// A change of the least file, and what is told of it: line, key, a part of the fault and a part of the remedy.
@@ -264,7 +288,6 @@ mod tests {
         ("", "cps = 0", 9, "trunk.cps", "out of range", "from 1 to 1000"),
         ("", "max_calls = 0", 9, "trunk.max_calls", "out of range", "from 1 to 10000"),
         ("", "priority = -1", 9, "trunk.priority", "out of range", "from 0 to 1000"),
-        ("", "prefixes = [\"84\"]", 9, "trunk.prefixes", "= \"84\" is refused", "\"+84\""),
         ("", "identity = \"nobody\"", 9, "trunk.identity", "unknown", "\"pai\""),
         // Combinations.
         ("", "[http]\nlisten = \"0.0.0.0:8080\"", 10, "http.listen", "without encryption", "insecure = true"),
@@ -286,6 +309,7 @@ mod tests {
         ("", "[store]\nurl = \"ringcode.db\"", 10, "store.url", "refused", "sqlite:"),
         ("", "[limits]\nper_number = \"3/10m\"", 10, "limits.per_number", "not supported by this version", "remove"),
         ("", "[http]\ntls = { cert = \"a\" }", 10, "http.tls", "not supported by this version", "remove"),
+        ("", "prefixes = [\"+84\"]", 9, "trunk.prefixes", "not supported by this version", "remove"),
         ("", "transport = \"tls\"", 9, "trunk.transport", "not supported by this version", "\"udp\""),
         ("username = \"u\"", "username = \"u\"\ncountries = [\"VN\"]", 3, "user.countries", "not supported by this version", "remove"),
     ];

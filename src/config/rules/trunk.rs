@@ -104,7 +104,7 @@ impl Rules<'_> {
             self.number("trunk.max_calls", trunk.max_calls, 10, 1..=10_000),
         );
         let priority = self.number("trunk.priority", trunk.priority, 0, 0..=1000);
-        let prefixes = self.prefixes(trunk.prefixes);
+        self.later("trunk.prefixes", &trunk.prefixes);
         let identity = self.identity(trunk.identity);
 
         let server = server?;
@@ -124,7 +124,6 @@ impl Rules<'_> {
             cps,
             max_calls,
             priority,
-            prefixes,
             identity,
         })
     }
@@ -137,20 +136,6 @@ impl Rules<'_> {
         }
         self.problem(Some(value.span()), key, format!("= {:?} is refused", value.get_ref()), USER_REMEDY);
         None
-    }
-
-    fn prefixes(&mut self, prefixes: Key<Vec<Spanned<String>>>) -> Vec<String> {
-        let mut checked = Vec::new();
-        for prefix in prefixes.map(Spanned::into_inner).unwrap_or_default() {
-            let right = |text: &str| {
-                text.strip_prefix('+').is_some_and(|digits| {
-                    (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
-                })
-            };
-            let remedy = "write prefixes with + and the country's code, such as \"+84\"";
-            checked.extend(self.text("trunk.prefixes", Some(prefix), right, remedy));
-        }
-        checked
     }
 
     fn identity(&mut self, identity: Key<String>) -> Identity {
