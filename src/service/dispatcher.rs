@@ -257,6 +257,8 @@ impl<M: MediaDriver> State<M> {
                 self.input(Input::Registration { trunk, state });
             }
             Event::Stopped => self.phase = Phase::Stopped,
+            // The policy of the daemon's user agent asks for neither.
+            Event::IncomingCall { .. } | Event::Request { .. } => {}
         }
     }
 
