@@ -488,3 +488,121 @@ fn line(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
     Printable(f).write_fmt(text)?;
     f.write_str("\r\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\no=- 17 3 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+        m=audio 20000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+
+    fn read(text: impl AsRef<[u8]>) -> SessionDescription {
+        SessionDescription::parse(text.as_ref()).expect("readable")
+    }
+
+    fn ours() -> SessionDescription {
+        let address = "192.0.2.1".parse().expect("an address");
+        let mut session = SessionDescription::new(Origin::new(17, 3, address), Some(Connection::new(address)));
+        let mut audio = MediaDescription::audio(20000);
+        for (payload_type, encoding) in [(0, "PCMU"), (8, "PCMA"), (101, "telephone-event")] {
+            audio.add_format(payload_type, RtpMap { encoding, clock_rate: 8000, channels: 1 });
+        }
+        audio.add("fmtp", Some("101 0-15".to_owned()));
+        audio.add("ptime", Some("20".to_owned()));
+        audio.add(Direction::SendRecv.as_str(), None);
+        session.media.push(audio);
+        session
+    }
+
+    #[test]
+    fn ours_is_written_in_order_and_reads_back() {
+        assert_eq!(ours().to_string(), OFFER);
+        assert_eq!(read(OFFER), ours());
+    }
+
+    #[test]
+    fn line_ends_order_and_missing_lines_do_not_matter() {
+        let whole = read(OFFER);
+        assert_eq!(read(OFFER.replace("\r\n", "\n")), whole);
+        assert_eq!(read(OFFER.replace("\r\n", "\r")), whole);
+        assert_eq!(read(OFFER.replace("s=-\r\n", "").replace("t=0 0\r\n", "").replace("v=0\r\n", "")), whole);
+        assert_eq!(read(OFFER.replace("t=0 0", "t=now never\r\nb=much\r\nk=\r\nz=z\r\njunk\r\n=\r\nx y")), whole);
+        assert_eq!(read(OFFER.trim_end()), whole);
+    }
+
+    #[test]
+    fn static_payload_types_need_no_rtpmap() {
+        let session = read("m=audio 4000 RTP/AVP 0 8 18 96\n");
+        let encodings: Vec<_> = [0, 8, 18, 96].map(|pt| session.media[0].rtpmap(pt).map(|map| map.encoding)).into();
+        assert_eq!(encodings, [Some("PCMU"), Some("PCMA"), Some("G729"), None]);
+        assert_eq!(session.origin, Origin::unknown());
+    }
+
+    #[test]
+    fn names_are_read_in_any_case() {
+        let session = read("M=no\nm=Audio 4000/2 rtp/avp 0\na=RTPMAP:0 pcmu/8000/1\na=SendOnly\na=MaxPTime: 40.0\n");
+        let audio = &session.media[0];
+        let map = audio.rtpmap(0).expect("mapped");
+        assert_eq!((audio.kind.as_str(), audio.port, map.encoding, map.channels), ("audio", 4000, "pcmu", 1));
+        assert_eq!((audio.direction(), audio.maxptime(), audio.ptime()), (Some(Direction::SendOnly), Some(40), None));
+    }
+
+    #[test]
+    fn connections_are_the_streams_before_the_sessions() {
+        let session =
+            read("c=IN IP4 192.0.2.1/127\nm=audio 1 RTP/AVP 0\nm=audio 2 RTP/AVP 0\nc=IN IP4 media.example.com\n");
+        let addresses: Vec<_> =
+            session.media.iter().map(|m| session.connection_of(m).expect("there").address.as_str()).collect();
+        assert_eq!(addresses, ["192.0.2.1", "media.example.com"]);
+        assert_eq!(session.connection_of(&session.media[1]).and_then(Connection::ip), None);
+        assert!(read("c=IN IP4 0.0.0.0\n").connection.is_some_and(|connection| connection.is_null()));
+        assert!(read("c=IN IP6 2001:db8::1\n").to_string().contains("c=IN IP6 2001:db8::1\r\n"));
+    }
+
+    #[test]
+    fn directions_fall_back_to_the_session_and_reverse() {
+        let session = read("a=inactive\nm=audio 1 RTP/AVP 0\nm=audio 2 RTP/AVP 0\na=recvonly\n");
+        let directions: Vec<_> = session.media.iter().map(|media| session.direction_of(media)).collect();
+        assert_eq!(directions, [Direction::Inactive, Direction::RecvOnly]);
+        assert_eq!(Direction::RecvOnly.reversed(), Direction::SendOnly);
+        assert_eq!(read("v=0\n").direction_of(&session.media[0]), Direction::SendRecv);
+    }
+
+    #[test]
+    fn streams_that_cannot_be_used_keep_their_place() {
+        let session = read("m=audio none RTP/AVP 0\nm=\nm=audio 70000 RTP/AVP 0\nm=audio 5000 RTP/AVP 0\n");
+        let ports: Vec<_> = session.media.iter().map(|media| media.port).collect();
+        assert_eq!(ports, [0, 0, 0, 5000]);
+    }
+
+    #[test]
+    fn what_is_no_description_is_refused() {
+        for bytes in [&b""[..], b"\0\0", b"<xml/>", b"Signal=5\r\nDuration=160\r\n", b"=\n=\n"] {
+            assert_eq!(SessionDescription::parse(bytes), Err(SdpError::NotSdp), "{bytes:?}");
+        }
+        assert!(!read(b"v=0\ns=\xff\nm=audio 1 RTP/AVP 0 \xff\n").media.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_has_bounds() {
+        let many = |line: &str, count: usize| OFFER.to_owned() + &line.repeat(count);
+        assert_eq!(SessionDescription::parse(many("a=x\r\n", 60_000).as_bytes()), Err(SdpError::TooLong));
+        assert_eq!(read(many("a=crypto:1 x\r\n", 10_000)).media[0].attributes.len(), 4 + MAX_ATTRIBUTES);
+        assert_eq!(read(many("a=rtpmap:0 X/1\r\n", 10_000)), ours(), "the first of two rtpmaps counts");
+        assert_eq!(read(many("m=audio 1 RTP/AVP 0\r\n", MAX_MEDIA - 1)).media.len(), MAX_MEDIA);
+        let too_many = many("m=audio 1 RTP/AVP 0\r\n", MAX_MEDIA);
+        assert_eq!(SessionDescription::parse(too_many.as_bytes()), Err(SdpError::TooManyMedia));
+        let formats = (0..5000).map(|n| format!("{n} ")).collect::<String>();
+        assert_eq!(read(format!("m=audio 1 RTP/AVP {formats}0 0 0")).media[0].formats.len(), MAX_FORMATS);
+    }
+
+    #[test]
+    fn nothing_written_can_begin_a_line() {
+        let mut session = ours();
+        session.origin.username = "a\r\nm=audio 1 RTP/AVP 0".to_owned();
+        session.media[0].add("x", Some("y\na=inactive".to_owned()));
+        let lines = session.to_string().lines().count();
+        assert_eq!(lines, OFFER.lines().count() + 1);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::lex::{BadValue, is_blank, is_token, pieces, printable, quoted_string, trim, write_quoted};
+use super::lex::{BadValue, MAX_PARAMS, is_blank, is_token, pieces, printable, quoted_string, trim, write_quoted};
 use super::token::Token;
 
 /// A challenge of WWW-Authenticate or Proxy-Authenticate.
@@ -145,7 +145,8 @@ fn scheme_and_rest(piece: &[u8]) -> Option<(Token, &[u8])> {
     Token::parse(&piece[..end]).ok().map(|scheme| (scheme, rest))
 }
 
-/// Adds `name=value`; the first of two with one name stays. Nothing at all is fine after a lone scheme.
+/// Adds `name=value`; the first of two with one name stays. Nothing at all is fine after a lone scheme. `None` for
+/// what is no parameter, and for one too many.
 fn read_param(params: &mut AuthParams, piece: &[u8]) -> Option<()> {
     if piece.is_empty() {
         return Some(());
@@ -159,6 +160,9 @@ fn read_param(params: &mut AuthParams, piece: &[u8]) -> Option<()> {
         },
         plain => super::lex::text(plain).filter(|text| !text.contains(['"', ' ', '\t']))?.to_owned(),
     };
+    if params.0.len() == MAX_PARAMS {
+        return None;
+    }
     if params.get(name.as_str()).is_none() {
         params.0.push((name.as_str().to_owned(), value));
     }
@@ -195,7 +199,9 @@ mod tests {
 
     #[test]
     fn broken_ones_are_refused() {
-        for bad in ["", ",", "realm=\"x\"", "Digest realm=\"x", "Digest realm=\"x\"y", "Digest =x"] {
+        let numbers = 0..=MAX_PARAMS;
+        let too_many = format!("Digest {}", numbers.map(|n| format!("a{n}=b")).collect::<Vec<_>>().join(","));
+        for bad in [&too_many, "", ",", "realm=\"x\"", "Digest realm=\"x", "Digest realm=\"x\"y", "Digest =x"] {
             assert!(Challenge::parse_all(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(Credentials::parse(b"").is_err());

@@ -1,5 +1,6 @@
 //! The header fields of one message: where they stand, and their typed reading.
 
+use std::fmt;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes};
@@ -11,11 +12,12 @@ use super::header_value::HeaderValue;
 use super::lex::{BadValue, pieces, saturating_u32, text, trim, trim_start};
 use super::name_addr::{Contact, NameAddr};
 use super::reason::Reason;
+use super::token::Token;
 use super::via::Via;
 
 /// Header fields in order. Received ones stay in the received bytes; added and unfolded ones stand in one buffer of
 /// our own, so that a field costs no allocation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Headers {
     received: Bytes,
     written: Vec<u8>,
@@ -153,6 +155,18 @@ impl Headers {
         let mut fields = std::mem::take(&mut self.fields);
         fields.retain(|field| !self.is_named(field, name));
         self.fields = fields;
+    }
+
+    /// Adds `;name=value` to the first field of `header`, whose other bytes stay as they are. Nothing happens when
+    /// there is none.
+    pub(super) fn append_param(&mut self, header: &HeaderName, name: &Token, value: &Token) {
+        let Some(at) = self.fields.iter().position(|field| self.is_named(field, header)) else { return };
+        let mut text = self.bytes(&self.fields[at].value).to_vec();
+        if text.ends_with(b";") {
+            text.pop();
+        }
+        text.extend_from_slice(format!(";{name}={value}").as_bytes());
+        self.fields[at] = self.write_field(header.clone(), &text);
     }
 
     /// Adds every field `name` of `from` as its bytes are.
@@ -400,5 +414,112 @@ impl Headers {
         let start = self.written.len();
         self.written.extend_from_slice(bytes);
         Span::Written(start..self.written.len())
+    }
+}
+
+/// Shows names only: the values hold numbers and credentials.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned())).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Message, Uri};
+    use super::*;
+
+    fn headers(fields: &str) -> Headers {
+        let text = format!("SIP/2.0 200 OK\r\n{fields}\r\n");
+        Message::parse(Bytes::from(text)).unwrap_or_else(|error| panic!("{fields}: {error}")).headers().clone()
+    }
+
+    fn hosts(headers: &Headers) -> Vec<String> {
+        headers.vias().expect("valid").iter().map(|via| via.host.to_string()).collect()
+    }
+
+    #[test]
+    fn compact_full_and_listed_fields_are_one_list() {
+        let headers = headers("v: SIP/2.0/UDP a , SIP/2.0/TCP b\r\nX: 1\r\nVIA : SIP/2.0/UDP c\r\n");
+        assert_eq!(hosts(&headers), ["a", "b", "c"]);
+        assert_eq!(headers.top_via().expect("valid").host.to_string(), "a");
+        assert_eq!((headers.raw(&HeaderName::Via).count(), headers.elements(&HeaderName::Via).count()), (2, 3));
+    }
+
+    #[test]
+    fn the_top_via_is_replaced_and_removed_alone() {
+        let mut headers = headers("v: SIP/2.0/UDP a, SIP/2.0/TCP b\r\nVia: SIP/2.0/UDP c\r\n");
+        let mut via = headers.top_via().expect("valid");
+        via.params.set("received", Some("192.0.2.1"));
+        headers.set_top_via(&via);
+        assert_eq!(hosts(&headers), ["a", "b", "c"]);
+        assert_eq!(headers.top_via(), Ok(via));
+        headers.remove_top_via();
+        assert_eq!(hosts(&headers), ["b", "c"]);
+        headers.remove_top_via();
+        headers.remove_top_via();
+        headers.remove_top_via();
+        assert!(!headers.has(&HeaderName::Via));
+    }
+
+    #[test]
+    fn fields_are_added_set_and_removed_in_place() {
+        let mut headers = headers("Route: <sip:a;lr>\r\nX-Y: 1\r\nRoute: <sip:b;lr>\r\n");
+        headers.set(HeaderName::Route, NameAddr::new(Uri::try_from("sip:c;lr").expect("valid")));
+        headers.set(HeaderName::try_from("x-y").expect("a token"), 2);
+        headers.push_front(HeaderName::MaxForwards, 70);
+        headers.remove(&HeaderName::Expires);
+        let all: Vec<_> =
+            headers.iter().map(|(name, value)| [name, value].map(String::from_utf8_lossy).join("=")).collect();
+        assert_eq!(all, ["Max-Forwards=70", "Route=<sip:c;lr>", "x-y=2"]);
+    }
+
+    #[test]
+    fn numbers_never_wrap() {
+        let headers =
+            headers("Retry-After: 18000;duration=3600\r\nExpires: 99999999999999999999\r\nMin-Expires: x\r\n");
+        let numbers = (headers.retry_after(), headers.expires(), headers.min_expires(), headers.max_forwards());
+        assert_eq!(numbers, (Some(18000), Some(u32::MAX), None, None));
+        let retry_after = |value: &str| super::tests::headers(&format!("Retry-After: {value}\r\n")).retry_after();
+        assert_eq!(retry_after("120 (I'm in a meeting)"), Some(120));
+        assert_eq!(retry_after("949302838503028349304023988"), Some(u32::MAX));
+        assert_eq!(retry_after("Fri, 01 Jan 2027"), None);
+        assert_eq!(retry_after("12x"), None);
+    }
+
+    #[test]
+    fn call_ids_are_words() {
+        assert_eq!(headers("i: a)(><:\\/\"][?}{@b\r\n").call_id(), Ok("a)(><:\\/\"][?}{@b"));
+        for bad in ["", "Call-ID:\r\n", "i: a b\r\n", "i: a\x01\r\n"] {
+            assert!(headers(bad).call_id().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn challenges_are_found_also_in_the_wrong_field_and_unreadable_ones_skipped() {
+        let headers = headers("WWW-Authenticate: Digest realm=\"x\r\nWWW-Authenticate: Digest realm=\"y\"\r\n");
+        let realms = |status| -> Vec<_> {
+            headers.challenges(status).iter().filter_map(|c| c.get("realm").map(str::to_owned)).collect()
+        };
+        assert_eq!((realms(401), realms(407)), (vec!["y".to_owned()], vec!["y".to_owned()]));
+    }
+
+    #[test]
+    fn media_types_lose_parameters_blanks_and_case() {
+        let headers = headers("c: Application / SDP ;charset=utf-8\r\n");
+        assert_eq!(headers.content_type().as_deref(), Some("application/sdp"));
+    }
+
+    #[test]
+    fn lists_of_words_are_read() {
+        let headers = headers("k: 100rel, timer\r\nAllow: INVITE,ACK\r\nAllow: UPDATE\r\nRequire:\r\n");
+        assert_eq!(headers.supported(), ["100rel", "timer"]);
+        assert_eq!(headers.allow(), ["INVITE", "ACK", "UPDATE"]);
+        assert!(headers.require().is_empty());
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        assert_eq!(format!("{:?}", headers("To: <sip:+84919273027@h>\r\nX-Y: z\r\n")), "[\"To\", \"X-Y\"]");
     }
 }

@@ -18,6 +18,9 @@ impl BadValue {
     }
 }
 
+/// The most parameters of one value. They are searched one by one, so their number bounds the work.
+pub(super) const MAX_PARAMS: usize = 64;
+
 /// A byte of `token` (RFC 3261 §25.1).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')

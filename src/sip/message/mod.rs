@@ -53,6 +53,7 @@ pub use lex::BadValue;
 pub use method::Method;
 pub use name_addr::{Contact, NameAddr};
 pub use params::Params;
+pub(super) use parse::announced_length;
 pub use parse::{MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_MESSAGE_BYTES, Malformed};
 pub use reason::Reason;
 pub use request::Request;

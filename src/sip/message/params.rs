@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::lex::{BadValue, cut, is_token, printable, quoted_string, trim, write_quoted};
+use super::lex::{BadValue, MAX_PARAMS, cut, is_token, printable, quoted_string, trim, write_quoted};
 
 /// The `;name=value` parameters of a header field, in order. Names compare without case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,6 +32,9 @@ impl Params {
                     break;
                 }
                 return Err(bad("has an empty parameter"));
+            }
+            if params.len() == MAX_PARAMS {
+                return Err(bad("has too many parameters"));
             }
             params.push(read_param(piece).ok_or(bad("has a bad parameter"))?);
         }
@@ -143,7 +146,8 @@ mod tests {
     #[test]
     fn one_trailing_semicolon_is_forgiven_and_no_more() {
         assert_eq!(read(";lr;").as_deref(), Ok(";lr"));
-        for bad in [";", ";;lr", ";lr;;", ";;;;", "lr", ";a b", ";a=\"b", ";a=\"b\"c", ";a=<b>"] {
+        let too_many = ";a".repeat(MAX_PARAMS + 1);
+        for bad in [&too_many, ";", ";;lr", ";lr;;", ";;;;", "lr", ";a b", ";a=\"b", ";a=\"b\"c", ";a=<b>"] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

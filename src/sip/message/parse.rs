@@ -90,7 +90,7 @@ pub(super) fn parse(bytes: Bytes) -> Result<Message, Malformed> {
 /// Notes the start line and every header field; returns where the body begins.
 ///
 /// Lines end with CRLF, or with LF alone as some devices write; a CR elsewhere is refused, since others may take it
-/// for a line end. Bytes that end after a complete header line count as if the empty line had come.
+/// for a line end.
 fn scan(bytes: &[u8], start_line: &mut Option<Range<usize>>, headers: &mut Headers) -> Result<usize, Fault> {
     let mut at = 0;
     // RFC 3261 §7.5: empty lines before the start line.
@@ -101,13 +101,7 @@ fn scan(bytes: &[u8], start_line: &mut Option<Range<usize>>, headers: &mut Heade
     let mut fault = None;
     loop {
         let Some(end) = line_end(bytes, at) else {
-            // RFC 4475 §3.1.2.15 as it is distributed ends so.
-            let ends_well = at == bytes.len() && start_line.is_some();
-            return match fault {
-                None if ends_well => Ok(at),
-                Some(fault) => Err(fault),
-                None => Err(bad_request("The message ends inside of its headers")),
-            };
+            return Err(fault.unwrap_or(bad_request("The message ends inside of its headers")));
         };
         if end.next - head_start > MAX_HEADER_BYTES {
             return Err(too_large("The headers are longer than 16 kB"));
@@ -182,6 +176,16 @@ fn body_end(bytes: &[u8], body_start: usize, headers: &Headers) -> Result<usize,
         return Err(bad_request("The body is shorter than Content-Length"));
     }
     Ok(body_start + length)
+}
+
+/// For the framer of streams: the Content-Length of a head that ends with its empty line; `Err` when the header lines
+/// or the length are malformed.
+pub(in crate::sip) fn announced_length(head: &[u8]) -> Result<Option<usize>, ()> {
+    let head = Bytes::copy_from_slice(head);
+    let mut headers = Headers::over(head.clone());
+    scan(&head, &mut None, &mut headers).map_err(|_| ())?;
+    let length = headers.content_length().map_err(|_| ())?;
+    Ok(length.map(|length| usize::try_from(length).unwrap_or(usize::MAX)))
 }
 
 enum StartLine<'a> {
@@ -272,7 +276,7 @@ mod tests {
     #[test]
     fn without_content_length_the_body_is_the_rest() {
         assert_eq!(read(format!("{HEAD}\r\nabc\n")).expect("valid").body(), b"abc\n");
-        assert_eq!(read(HEAD).expect("ends after a header line").body(), b"");
+        assert_eq!(fault(HEAD), (400, true), "the empty line is missing");
     }
 
     #[test]
@@ -320,10 +324,10 @@ mod tests {
             "OPTIONS sip:a@example.com HTTP/1.1",
             "OPTIONS sip:a@example.com SIP/2",
         ] {
-            let message = HEAD.replacen("OPTIONS sip:a@example.com SIP/2.0", line, 1);
+            let message = HEAD.replacen("OPTIONS sip:a@example.com SIP/2.0", line, 1) + "\r\n";
             assert_eq!(fault(message), (400, true), "{line}");
         }
-        assert_eq!(fault(HEAD.replacen("SIP/2.0", "SIP/7.0", 1)), (505, true));
+        assert_eq!(fault(HEAD.replacen("SIP/2.0", "SIP/7.0", 1) + "\r\n"), (505, true));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Requests (RFC 3261 §7.1).
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 
 use super::header_name::HeaderName;
@@ -9,7 +11,7 @@ use super::method::Method;
 use super::uri::Uri;
 
 /// A request. Cloning shares the received bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     method: Method,
     uri: Uri,
@@ -68,6 +70,13 @@ impl Request {
     pub fn to_bytes(&self) -> Bytes {
         let start_line = format!("{} {} SIP/2.0\r\n", self.method, self.uri);
         write_message(&start_line.into_bytes(), &self.headers, &self.body)
+    }
+}
+
+/// Shows no header values, URI or body: they hold numbers and credentials.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("method", &self.method).field("headers", &self.headers).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Responses (RFC 3261 §7.2, §8.2.6).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -9,9 +10,10 @@ use super::header_value::HeaderValue;
 use super::headers::Headers;
 use super::request::{Request, write_message};
 use super::status::StatusCode;
+use super::token::Token;
 
 /// A response. Cloning shares the received bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response {
     status: StatusCode,
     reason: Bytes,
@@ -99,12 +101,13 @@ impl Response {
         self.headers.content_type()
     }
 
-    /// Gives To the tag `tag`, unless it has one already (RFC 3261 §8.2.6.2) or cannot be read.
+    /// Gives To the tag `tag`, unless it has one already (RFC 3261 §8.2.6.2) or cannot be read; the rest of the field
+    /// stays byte by byte. A `tag` that is no token changes nothing.
     pub fn set_to_tag(&mut self, tag: &str) {
-        if let Ok(to) = self.headers.to()
-            && to.tag().is_none()
+        if let Ok(tag) = Token::try_from(tag)
+            && self.headers.to().is_ok_and(|to| to.tag().is_none())
         {
-            self.headers.set(HeaderName::To, to.with_tag(tag));
+            self.headers.append_param(&HeaderName::To, &Token::from_static("tag"), &tag);
         }
     }
 
@@ -121,6 +124,13 @@ impl Response {
         start_line.extend_from_slice(&self.reason);
         start_line.extend_from_slice(b"\r\n");
         write_message(&start_line, &self.headers, &self.body)
+    }
+}
+
+/// Shows no header values, URI or body: they hold numbers and credentials.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).field("headers", &self.headers).finish_non_exhaustive()
     }
 }
 
@@ -146,6 +156,7 @@ mod tests {
         let vias: Vec<_> = response.headers().vias().expect("valid").iter().map(|via| via.host.to_string()).collect();
         assert_eq!(vias, ["one", "two", "three"]);
         assert_eq!(response.headers().to().expect("valid").tag(), Some("t"));
+        assert_eq!(response.headers().first(&HeaderName::To), Some(&b"\"A\xe9\" <sip:a@b>;tag=t"[..]));
         assert_eq!(response.headers().call_id(), Ok("x"));
         assert_eq!(response.headers().record_routes().expect("valid").len(), 1);
         assert!(response.to_bytes().starts_with(b"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP one, SIP/2.0/UDP two\r\n"));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::lex::BadValue;
+use super::lex::{BadValue, MAX_PARAMS};
 use super::user_part::{escape, is_uri_param_byte, normalise, unescape};
 
 /// The `;name=value` parameters of a URI, in order. Names compare without case.
@@ -20,6 +20,9 @@ impl UriParams {
         let bad = BadValue::new("URI", "has a bad parameter");
         let mut params = Vec::new();
         for piece in bytes.split(|byte| *byte == b';') {
+            if params.len() == MAX_PARAMS {
+                return Err(BadValue::new("URI", "has too many parameters"));
+            }
             let (name, value) = match piece.iter().position(|byte| *byte == b'=') {
                 Some(at) => (&piece[..at], Some(&piece[at + 1..])),
                 None => (piece, None),
@@ -46,11 +49,12 @@ impl UriParams {
 
     /// Sets `name`, escaping both as needed; an earlier value is replaced. An empty name changes nothing.
     pub fn set(&mut self, name: &str, value: Option<&str>) {
+        let name = &escape(name.as_bytes(), is_uri_param_byte);
         let value = value.map(|value| escape(value.as_bytes(), is_uri_param_byte));
         if let Some(param) = self.0.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
             param.1 = value;
         } else if !name.is_empty() {
-            self.0.push((escape(name.as_bytes(), is_uri_param_byte), value));
+            self.0.push((name.clone(), value));
         }
     }
 
@@ -117,7 +121,8 @@ mod tests {
 
     #[test]
     fn empty_parameters_and_blanks_are_refused() {
-        for bad in ["", "a;", ";a", " lr", "=x", "a=\"b\""] {
+        let too_many = "a;".repeat(MAX_PARAMS) + "a";
+        for bad in [&too_many, "", "a;", ";a", " lr", "=x", "a=\"b\""] {
             assert!(UriParams::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }
