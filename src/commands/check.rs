@@ -91,16 +91,18 @@ async fn try_trunk(config: &Config, trunk: &TrunkConfig, id: TrunkId) -> Result<
     let targets = targets.map_err(|error| format!("{hop} cannot be looked up: {error}"))?;
     let sip = trunk.sip_trunk(id, &targets).ok_or_else(|| format!("{hop} has no address"))?;
     let way = if hop.host == sip.proxy.ip().to_string() { String::new() } else { format!(" ({})", sip.proxy.ip()) };
-    let local = dns::local_address_towards(sip.proxy).map_err(|error| format!("there is no way to {hop}{way}: {error}"))?;
+    let local =
+        dns::local_address_towards(sip.proxy).map_err(|error| format!("there is no way to {hop}{way}: {error}"))?;
     if !trunk.register {
         return Ok(format!("{hop}{way} is reached from {local}; does not register"));
     }
     let socket = bind(listen).await.map_err(|error| format!("sip.listen {listen} cannot be used: {error}"))?;
     let port = socket.local_addr().map_err(|error| error.to_string())?.port();
     let address = SocketAddr::new(if listen.ip().is_unspecified() { local } else { listen.ip() }, port);
-    register(sip, socket, address).await.map(|()| format!("{hop}{way} registers {address}")).map_err(|reason| {
-        format!("{hop}{way} as {}: {reason}", trunk.username.as_deref().unwrap_or_default())
-    })
+    register(sip, socket, address)
+        .await
+        .map(|()| format!("{hop}{way} registers {address}"))
+        .map_err(|reason| format!("{hop}{way} as {}: {reason}", trunk.username.as_deref().unwrap_or_default()))
 }
 
 /// The configured port; any other while a daemon holds it, so that a running one can be checked too.
