@@ -44,6 +44,8 @@ pub struct ApiSettings {
     pub language: String,
     /// The key that signs access tokens: the configured one, or 32 and more random characters.
     pub token_key: Secret,
+    /// How long a client may take to send a body; [`BODY_TIMEOUT`] unless a test is in a hurry.
+    pub body_timeout: Duration,
     /// The wall clock.
     pub now: Arc<dyn Fn() -> UnixTime + Send + Sync>,
     /// Whether a trunk is usable, for `/readyz`.
@@ -73,22 +75,18 @@ impl Api {
     }
 }
 
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may usually take to send a body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The whole API over `service`, ready for [`server::serve`].
 pub fn router(service: OtpService, settings: ApiSettings) -> Router {
-    router_with(service, settings, BODY_TIMEOUT)
-}
-
-fn router_with(service: OtpService, settings: ApiSettings, body_timeout: Duration) -> Router {
     let shared = Shared {
         gatekeeper: Gatekeeper::new(&settings.token_key, &settings.users),
         hosts: Hosts::new(settings.http.listen, settings.http.hosts),
         language: settings.language,
         now: settings.now,
         trunk_usable: settings.trunk_usable,
-        body_timeout,
+        body_timeout: settings.body_timeout,
     };
     let api = Api { service, shared: Arc::new(shared) };
     let alice = Router::new()
