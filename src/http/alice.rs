@@ -17,7 +17,7 @@ use super::guard::base_url;
 use crate::base::secret::Secret;
 use crate::service::types::{CallRecord, CallStatus};
 use crate::service::{
-    CallDetail, CallFilter, CancelAnswer, Delivery, Field, FieldError, Page, PlaceCall, Problem, TimelineEntry,
+    CallDetail, CallFilter, CancelAnswer, Delivery, Field, FieldError, Page, PlaceCall, TimelineEntry,
 };
 
 const REQUIRED: &str = "This field is required.";
@@ -292,17 +292,9 @@ fn refuse_fields(errors: Vec<FieldError>) -> ApiError {
             Field::MaxRetry => "maxretry",
             Field::Ttl => "ttl_seconds",
         };
-        (field, sentence(error.problem))
+        (field, error.problem.to_string())
     };
     ApiError::Fields(errors.into_iter().map(message).collect())
-}
-
-fn sentence(problem: Problem) -> String {
-    match problem {
-        Problem::NotANumber => "Enter a valid phone number.".into(),
-        Problem::NotDigits { min, max } => format!("Enter a code of {min} to {max} digits."),
-        Problem::OutOfRange { min, max } => format!("Ensure this value is between {min} and {max}."),
-    }
 }
 
 /// RFC 3986 §2.1

@@ -14,6 +14,7 @@ use super::alice::refuse_later;
 use super::body::read_json;
 use super::error::{ApiError, Face, Invalid};
 use crate::base::secret::Secret;
+use crate::otp::code::{MAX_LENGTH, MIN_LENGTH};
 use crate::service::{Delivery, Field, FieldError, OtpState, PlaceCall, Problem, VerifyReason};
 
 /// `POST /send-otp`
@@ -180,10 +181,11 @@ fn refuse_fields(errors: Vec<FieldError>) -> ApiError {
             Field::Ttl => "ttl_seconds",
         };
         let (message, kind) = match error.problem {
-            Problem::NotANumber => ("Value error, not a valid phone number".to_string(), "value_error"),
-            Problem::NotDigits { min, max } => {
-                (format!("String should match pattern '^[0-9]{{{min},{max}}}$'"), "string_pattern_mismatch")
-            }
+            Problem::Number(error) => (format!("Value error, {error}"), "value_error"),
+            Problem::Code(_) => (
+                format!("String should match pattern '^[0-9]{{{MIN_LENGTH},{MAX_LENGTH}}}$'"),
+                "string_pattern_mismatch",
+            ),
             Problem::OutOfRange { min, max } => (format!("Input should be from {min} to {max}"), "value_error"),
         };
         Invalid { field: Some(field), message, kind }

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct AudioReport {
     /// RTP packets sent.
     pub sent: u64,
+    /// Packets among `sent` that the operating system refused; the driver counts them.
+    pub unsent: u64,
     /// Frames that were not sent because the driver came too late for them.
     pub skipped: u64,
     /// RTP packets accepted from the peer, duplicates included.
@@ -34,6 +36,7 @@ impl fmt::Debug for AudioReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AudioReport")
             .field("sent", &self.sent)
+            .field("unsent", &self.unsent)
             .field("skipped", &self.skipped)
             .field("received", &self.received)
             .field("lost", &self.lost)

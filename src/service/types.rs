@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::base::secret::Secret;
 use crate::base::time::UnixTime;
-pub use crate::store::{CallStatus, Disposition, StoreError};
+pub use crate::otp::{CallStatus, CodeError, Delivery, Disposition, PhoneNumberError, Verification, VerifyReason};
+pub use crate::store::StoreError;
+use crate::store::{Closed, EventRow};
 
 /// Who asks: the user's name in the configuration. It stands in tokens and in every row that the user owns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,19 +69,17 @@ pub enum Field {
     Ttl,
 }
 
-/// What is wrong with a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is wrong with a field. The texts are sentences that fit behind the field's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Not a dialable telephone number.
-    NotANumber,
-    /// Not `min` to `max` ASCII digits.
-    NotDigits {
-        /// Fewest digits.
-        min: u32,
-        /// Most digits.
-        max: u32,
-    },
+    /// [`Field::Number`] cannot be called.
+    #[error(transparent)]
+    Number(PhoneNumberError),
+    /// [`Field::Otp`] is no code.
+    #[error(transparent)]
+    Code(CodeError),
     /// Outside `min..=max` (seconds for [`Field::Ttl`]).
+    #[error("Ensure this value is between {min} and {max}.")]
     OutOfRange {
         /// Least value.
         min: i64,
@@ -189,29 +189,8 @@ impl CallRecord {
     }
 }
 
-/// The truth about the last attempt of a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Delivery {
-    /// When the callee answered; RFC 3339.
-    pub answered_at: Option<String>,
-    /// Readings that were sent to their last digit.
-    pub readings_completed: i64,
-    /// Digits of the reading that ran when the call ended; the code's length when it was complete.
-    pub digits_read: i64,
-    /// How often the repeat key was honoured.
-    pub repeats: i64,
-    /// Who ended the call: `us`, `callee`, `carrier`, `caller`.
-    pub hung_up_by: Option<String>,
-    /// The trunk's name.
-    pub trunk: Option<String>,
-    /// The SIP status that ended the attempt, when one did.
-    pub sip_status: Option<i64>,
-    /// One word of the closed list of reasons.
-    pub reason: Option<String>,
-}
-
 /// One line of a call's timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TimelineEntry {
     /// When.
     pub at: UnixTime,
@@ -221,12 +200,18 @@ pub struct TimelineEntry {
     pub detail: serde_json::Value,
 }
 
+impl From<EventRow> for TimelineEntry {
+    fn from(row: EventRow) -> Self {
+        TimelineEntry { at: row.at, event: row.kind, detail: row.detail }
+    }
+}
+
 /// A call with all that is known of it.
 #[derive(Clone, Debug)]
 pub struct CallDetail {
     /// The record.
     pub record: CallRecord,
-    /// The last attempt; `None` before the first.
+    /// The last attempt, or why there was none; `None` while neither is known.
     pub delivery: Option<Delivery>,
     /// What happened, in order.
     pub timeline: Vec<TimelineEntry>,
@@ -257,46 +242,6 @@ pub struct CallPage {
     pub count: i64,
     /// Calls of this page; empty beyond the last.
     pub calls: Vec<CallRecord>,
-}
-
-/// How a verification ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerifyReason {
-    /// The code is right; it is used up now.
-    Verified,
-    /// The code is wrong.
-    Invalid,
-    /// The code's time is over.
-    Expired,
-    /// The code was verified before.
-    AlreadyUsed,
-    /// All tries are used up.
-    MaxAttempts,
-    /// No code was sent to this number.
-    NotFound,
-}
-
-impl VerifyReason {
-    /// The word of the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            VerifyReason::Verified => "verified",
-            VerifyReason::Invalid => "invalid",
-            VerifyReason::Expired => "expired",
-            VerifyReason::AlreadyUsed => "already_used",
-            VerifyReason::MaxAttempts => "max_attempts",
-            VerifyReason::NotFound => "not_found",
-        }
-    }
-}
-
-/// The answer to a verification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VerifyAnswer {
-    /// How it ended.
-    pub reason: VerifyReason,
-    /// Tries that are left.
-    pub attempts_remaining: i64,
 }
 
 /// Where a code stands, for the OTP-app face.
@@ -352,8 +297,8 @@ pub struct OtpStatus {
     pub delivery: Option<Delivery>,
 }
 
-/// One live step of a call, after it was made durable.
-#[derive(Clone, Debug)]
+/// One live step of a call, after it was made durable. The last one of a call is `ended` with `reason` and `party`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct CallProgress {
     /// The number of the event; grows, so that a listener can resume after it.
     pub event_id: i64,
@@ -365,4 +310,34 @@ pub struct CallProgress {
     pub user: UserId,
     /// What happened and when.
     pub entry: TimelineEntry,
+}
+
+impl From<Closed> for CallProgress {
+    fn from(closed: Closed) -> Self {
+        CallProgress {
+            event_id: closed.event.id,
+            call_id: closed.event.challenge_id,
+            call_uuid: closed.uuid,
+            user: UserId::new(&closed.user),
+            entry: closed.event.into(),
+        }
+    }
+}
+
+/// What the daemon can do at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// The store answers.
+    pub store: bool,
+    /// At least one trunk can take calls.
+    pub trunk: bool,
+    /// The daemon takes requests; false once it is stopping.
+    pub open: bool,
+}
+
+impl Readiness {
+    /// Whether a call can be placed.
+    pub fn is_ready(self) -> bool {
+        self.store && self.trunk && self.open
+    }
 }

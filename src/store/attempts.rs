@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::challenges::{end_waiting, impossible, word};
+use super::challenges::{Closed, close, impossible, word};
 use super::error::StoreError;
 use super::timeline::{self, NewEvent};
 use super::writer::Operation;
@@ -55,7 +55,7 @@ pub struct End {
 }
 
 /// The answer to a [`Record`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Recorded {
     /// The attempt stands in the database: the INVITE may leave.
     Begun,
@@ -63,8 +63,8 @@ pub enum Recorded {
     Refused,
     /// The event stands in the database under this id.
     Event(i64),
-    /// The end stands in the database.
-    Ended,
+    /// The end stands in the database; `None` when the request had ended before.
+    Ended(Option<Closed>),
 }
 
 /// An attempt as it stands in the database.
@@ -166,10 +166,7 @@ impl Operation for Write {
             match record {
                 Record::Event(_) => {}
                 Record::Begin(begin) => answers.push(self::begin(connection, begin).await?),
-                Record::End(end) => {
-                    self::end(connection, end).await?;
-                    answers.push(Recorded::Ended);
-                }
+                Record::End(end) => answers.push(Recorded::Ended(self::end(connection, end).await?)),
             }
         }
         flush(connection, &mut events, &mut answers).await?;
@@ -210,7 +207,7 @@ async fn begin(connection: &mut AnyConnection, begin: &Begin) -> Result<Recorded
     Ok(Recorded::Begun)
 }
 
-async fn end(connection: &mut AnyConnection, end: &End) -> Result<(), StoreError> {
+async fn end(connection: &mut AnyConnection, end: &End) -> Result<Option<Closed>, StoreError> {
     let delivery = &end.delivery;
     let reason = delivery.reason;
     sqlx::query(
@@ -235,36 +232,8 @@ async fn end(connection: &mut AnyConnection, end: &End) -> Result<(), StoreError
     .bind(end.challenge_id)
     .execute(&mut *connection)
     .await?;
-    let running = end_running(connection, end.challenge_id, reason, end.at).await?;
-    if running {
-        let ended = NewEvent::ended(end.challenge_id, reason, end.party, end.at);
-        timeline::append(connection, &[ended]).await?;
-    } else {
-        // It never began: no trunk, no port, no time left. Or it was ended before (cancelled), and stays as it is.
-        end_waiting(connection, end.challenge_id, reason, end.party, end.at).await?;
-    }
-    Ok(())
-}
-
-async fn end_running(
-    connection: &mut AnyConnection,
-    id: i64,
-    reason: Reason,
-    at: UnixTime,
-) -> Result<bool, StoreError> {
-    let changed = sqlx::query(
-        "UPDATE challenge SET status = $1, disposition = $2, reason = $3, ended_at = $4, sealed_code = NULL
-         WHERE id = $5 AND status = 2",
-    )
-    .bind(reason.status().number())
-    .bind(reason.disposition().as_str())
-    .bind(reason.as_str())
-    .bind(at.as_millis())
-    .bind(id)
-    .execute(connection)
-    .await?
-    .rows_affected();
-    Ok(changed == 1)
+    // A request whose attempt never began (no trunk, no port, no time left) ends as well.
+    close(connection, end.challenge_id, reason, end.party, end.at).await
 }
 
 /// Ends what ran when the last daemon died as `interrupted`: its INVITE may have left, so it must not ring again.
@@ -273,9 +242,9 @@ pub(super) struct Recover {
 }
 
 impl Operation for Recover {
-    type Answer = Vec<i64>;
+    type Answer = Vec<Closed>;
 
-    async fn apply(&self, connection: &mut AnyConnection) -> Result<Vec<i64>, StoreError> {
+    async fn apply(&self, connection: &mut AnyConnection) -> Result<Vec<Closed>, StoreError> {
         let reason = Reason::Interrupted;
         sqlx::query(
             "UPDATE attempt SET ended_at = $1, reason = $2, party = $3, billable_ms = 0 WHERE ended_at IS NULL",
@@ -285,15 +254,13 @@ impl Operation for Recover {
         .bind(Party::Us.as_str())
         .execute(&mut *connection)
         .await?;
-        let rows =
-            sqlx::query("SELECT id FROM challenge WHERE status = 2 ORDER BY id").fetch_all(&mut *connection).await?;
-        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
-        for id in &ids {
-            end_running(connection, *id, reason, self.now).await?;
+        let running = "SELECT id FROM challenge WHERE status = 2 ORDER BY id";
+        let rows = sqlx::query(running).fetch_all(&mut *connection).await?;
+        let mut ended = Vec::with_capacity(rows.len());
+        for row in rows {
+            ended.extend(close(connection, row.try_get(0)?, reason, Party::Us, self.now).await?);
         }
-        let events: Vec<_> = ids.iter().map(|id| NewEvent::ended(*id, reason, Party::Us, self.now)).collect();
-        timeline::append(connection, &events).await?;
-        Ok(ids)
+        Ok(ended)
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::error::StoreError;
-use super::timeline::{self, NewEvent};
+use super::timeline::{self, EventRow, NewEvent};
 use super::writer::Operation;
 use crate::base::secret::Secret;
 use crate::base::time::UnixTime;
@@ -96,13 +96,24 @@ pub struct PendingCall {
     pub expires_at: UnixTime,
 }
 
+/// A request that has just ended, and the line of its timeline that says so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closed {
+    /// Its name towards the OTP-app face.
+    pub uuid: String,
+    /// Whose it is.
+    pub user: String,
+    /// The last line of its timeline.
+    pub event: EventRow,
+}
+
 /// What became of the wish to cancel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Cancelled {
     /// The user has no such request.
     NotFound,
     /// It was waiting and has ended now.
-    Pending,
+    Pending(Closed),
     /// Its call runs: whoever runs it must hang up.
     Running,
     /// It had ended before.
@@ -207,42 +218,45 @@ impl Operation for Cancel {
             .fetch_optional(&mut *connection)
             .await?;
         let Some(row) = row else { return Ok(Cancelled::NotFound) };
-        if end_waiting(connection, self.id, Reason::Cancelled, Party::Caller, self.now).await? {
-            return Ok(Cancelled::Pending);
+        let status: i64 = row.try_get(0)?;
+        if status == CallStatus::InProcess.number() {
+            return Ok(Cancelled::Running);
         }
-        Ok(if row.try_get::<i64, _>(0)? == CallStatus::InProcess.number() {
-            Cancelled::Running
-        } else {
-            Cancelled::Ended
-        })
+        let closed = close(connection, self.id, Reason::Cancelled, Party::Caller, self.now).await?;
+        Ok(closed.map_or(Cancelled::Ended, Cancelled::Pending))
     }
 }
 
-/// Ends the request `id` when it waits for its (next) call; tells whether it did.
-pub(super) async fn end_waiting(
+/// Ends the request `id` unless it has ended before: it stays as it ended first.
+pub(super) async fn close(
     connection: &mut AnyConnection,
     id: i64,
     reason: Reason,
     party: Party,
-    now: UnixTime,
-) -> Result<bool, StoreError> {
-    let ended = sqlx::query(
+    at: UnixTime,
+) -> Result<Option<Closed>, StoreError> {
+    let row = sqlx::query(
         "UPDATE challenge SET status = $1, disposition = $2, reason = $3, ended_at = $4, sealed_code = NULL
-         WHERE id = $5 AND status IN (1, 4)",
+         WHERE id = $5 AND status IN (1, 2, 4) RETURNING uuid, user_name",
     )
     .bind(reason.status().number())
     .bind(reason.disposition().as_str())
     .bind(reason.as_str())
-    .bind(now.as_millis())
+    .bind(at.as_millis())
     .bind(id)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected()
-        == 1;
-    if ended {
-        timeline::append(connection, &[NewEvent::ended(id, reason, party, now)]).await?;
-    }
-    Ok(ended)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let event = NewEvent::ended(id, reason, party, at);
+    let ids = timeline::append(connection, std::slice::from_ref(&event)).await?;
+    let event = EventRow {
+        id: ids.first().copied().ok_or_else(|| impossible("event", "no id"))?,
+        challenge_id: id,
+        at,
+        kind: event.kind.to_owned(),
+        detail: event.detail,
+    };
+    Ok(Some(Closed { uuid: row.try_get(0)?, user: row.try_get(1)?, event }))
 }
 
 /// Checks a code against the newest one of the user's number, by [`Challenge::verify`]'s rules.
@@ -331,22 +345,15 @@ pub(super) struct Sweep {
 const SWEEP_ROWS: i64 = 500;
 
 impl Operation for Sweep {
-    type Answer = Vec<i64>;
+    type Answer = Vec<Closed>;
 
-    async fn apply(&self, connection: &mut AnyConnection) -> Result<Vec<i64>, StoreError> {
+    async fn apply(&self, connection: &mut AnyConnection) -> Result<Vec<Closed>, StoreError> {
         let now = self.now.as_millis();
-        let rows =
-            sqlx::query("SELECT id FROM challenge WHERE status IN (1, 4) AND expires_at <= $1 ORDER BY id LIMIT $2")
-                .bind(now)
-                .bind(SWEEP_ROWS)
-                .fetch_all(&mut *connection)
-                .await?;
+        let waiting = "SELECT id FROM challenge WHERE status IN (1, 4) AND expires_at <= $1 ORDER BY id LIMIT $2";
+        let rows = sqlx::query(waiting).bind(now).bind(SWEEP_ROWS).fetch_all(&mut *connection).await?;
         let mut ended = Vec::new();
         for row in rows {
-            let id = row.try_get(0)?;
-            if end_waiting(connection, id, Reason::Expired, Party::Us, self.now).await? {
-                ended.push(id);
-            }
+            ended.extend(close(connection, row.try_get(0)?, Reason::Expired, Party::Us, self.now).await?);
         }
         sqlx::query(
             "UPDATE challenge SET code_hash = NULL WHERE id IN

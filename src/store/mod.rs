@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 
 pub use crate::otp::{CallStatus, Disposition};
 pub use attempts::{AttemptRow, Begin, End, Record, Recorded};
-pub use challenges::{Cancelled, ChallengeRow, NewChallenge, PendingCall};
+pub use challenges::{Cancelled, ChallengeRow, Closed, NewChallenge, PendingCall};
 pub use error::StoreError;
 pub use reads::{Filter, Pending, StoredCall};
 pub use timeline::{EventRow, NewEvent};
@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn recover(&self, now: UnixTime) -> Result<Vec<i64>, StoreError> {
+    pub async fn recover(&self, now: UnixTime) -> Result<Vec<Closed>, StoreError> {
         self.writer.write(Recover { now }).await
     }
 
@@ -160,7 +160,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn sweep(&self, now: UnixTime) -> Result<Vec<i64>, StoreError> {
+    pub async fn sweep(&self, now: UnixTime) -> Result<Vec<Closed>, StoreError> {
         self.writer.write(Sweep { now }).await
     }
 

@@ -277,3 +277,289 @@ fn next_nonce(element: &[u8]) -> Option<String> {
     let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
     (name.trim().eq_ignore_ascii_case("nextnonce") && !value.is_empty()).then(|| value.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::server::verify;
+    use super::*;
+    use crate::base::secret::Secret;
+    use crate::sip::message::{Message, Method, Uri};
+
+    const PASSWORD: &str = "zanzibar";
+
+    fn account() -> Account {
+        Account { username: "bob".to_owned(), password: Secret::new(PASSWORD), realm: None }
+    }
+
+    fn headers(fields: &[&str]) -> Headers {
+        let text = format!("SIP/2.0 401 Unauthorized\r\n{}\r\n\r\n", fields.join("\r\n"));
+        match Message::parse(Bytes::from(text)) {
+            Ok(message) => message.headers().clone(),
+            Err(malformed) => panic!("{fields:?}: {malformed:?}"),
+        }
+    }
+
+    fn register() -> Request {
+        Request::new(Method::Register, Uri::try_from("sip:biloxi.com").expect("valid"))
+    }
+
+    /// One client, its request and its carrier's challenges.
+    struct Client {
+        account: Account,
+        state: DigestState,
+        random: Random,
+    }
+
+    impl Client {
+        fn new() -> Self {
+            Client { account: account(), state: DigestState::new(), random: Random::from_seed(1) }
+        }
+
+        fn challenged(&mut self, fields: &[&str]) -> Result<(), DigestError> {
+            self.state.challenged(&self.account, &headers(fields))
+        }
+
+        /// The credentials of a request that is signed now, each proven right.
+        fn sign(&mut self, mut request: Request) -> Vec<Credentials> {
+            self.state.sign(&self.account, &mut request, &mut self.random);
+            let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+            let all: Vec<Credentials> = names.iter().flat_map(|name| request.headers().credentials(name)).collect();
+            for credentials in &all {
+                assert!(verify(credentials, request.method(), &self.account.password, request.body()));
+            }
+            all
+        }
+
+        fn sign_one(&mut self) -> Credentials {
+            let mut all = self.sign(register());
+            assert_eq!(all.len(), 1);
+            all.remove(0)
+        }
+    }
+
+    #[test]
+    fn the_topmost_supported_challenge_is_answered() {
+        let challenge = |algorithm: &str| {
+            format!(
+                "WWW-Authenticate: Digest realm=\"r\", nonce=\"n-{algorithm}\", qop=\"auth\", algorithm={algorithm}"
+            )
+        };
+        for (algorithms, answered) in [
+            (&["SHA-256", "MD5"][..], "SHA-256"),
+            (&["MD5", "SHA-256"], "MD5"),
+            (&["SHA-512", "AKAv1-MD5", "SHA-512-256", "MD5"], "SHA-512-256"),
+            (&["SHA-256-sess", "MD5"], "SHA-256-sess"),
+        ] {
+            let mut fields = vec!["WWW-Authenticate: Basic realm=\"r\"".to_owned()];
+            fields.extend(algorithms.iter().map(|algorithm| challenge(algorithm)));
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            let mut client = Client::new();
+            assert_eq!(client.challenged(&fields), Ok(()));
+            let credentials = client.sign_one();
+            assert_eq!(credentials.get("algorithm"), Some(answered));
+            assert_eq!(credentials.get("nonce"), Some(format!("n-{answered}").as_str()));
+        }
+        for unusable in [
+            "WWW-Authenticate: Basic realm=\"r\"",
+            "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=SHA-1",
+            "WWW-Authenticate: Digest realm=\"r\"",
+            "WWW-Authenticate: Digest nonce=\"n\"",
+            "X: y",
+        ] {
+            assert_eq!(Client::new().challenged(&[unusable]), Err(DigestError::NoUsableChallenge), "{unusable}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_written_as_the_rfc_wants() {
+        let mut client = Client::new();
+        let challenge = "WWW-Authenticate: Digest realm=\"a \\\"b\\\"\", nonce=\"n==\", opaque=\"\", qop=\"auth\", \
+            algorithm=sha-256";
+        assert_eq!(client.challenged(&[challenge]), Ok(()));
+        let written = client.sign_one().to_string();
+        for part in [
+            "Digest username=\"bob\"",
+            "realm=\"a \\\"b\\\"\"",
+            "nonce=\"n==\"",
+            "uri=\"sip:biloxi.com\"",
+            "algorithm=SHA-256",
+            "opaque=\"\"",
+            "qop=auth",
+            "nc=00000001",
+        ] {
+            assert!(written.split(", ").any(|param| param == part), "{part} in {written}");
+        }
+        assert!(!written.contains(PASSWORD));
+    }
+
+    #[test]
+    fn qop_is_chosen_among_those_offered() {
+        for (offered, chosen) in [
+            (", qop=\"auth\"", Ok(Some("auth"))),
+            (", qop=\"auth-int,auth\"", Ok(Some("auth"))),
+            (", qop=\"auth-int\"", Ok(Some("auth-int"))),
+            (", qop=\"token , AUTH\"", Ok(Some("auth"))),
+            (", qop=auth", Ok(Some("auth"))),
+            ("", Ok(None)),
+            (", qop=\"\"", Ok(None)),
+            (", qop=\"token\"", Err(DigestError::NoUsableChallenge)),
+        ] {
+            let mut client = Client::new();
+            let challenge = format!("WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"{offered}");
+            let judged = client.challenged(&[&challenge]);
+            assert_eq!(judged, chosen.map(|_| ()), "{offered}");
+            if let Ok(chosen) = chosen {
+                let sdp = crate::sip::message::HeaderValue::try_from("application/sdp").expect("printable");
+                let credentials = client.sign(register().with_body(sdp, &b"v=0\r\n"[..])).remove(0);
+                assert_eq!(credentials.get("qop"), chosen, "{offered}");
+                // RFC 2069 has neither; an algorithm that was not named is not named back.
+                let counted = chosen.is_some();
+                assert_eq!((credentials.get("nc").is_some(), credentials.get("cnonce").is_some()), (counted, counted));
+                assert_eq!(credentials.get("algorithm"), None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_count_rises_with_each_use_of_a_nonce() {
+        let mut client = Client::new();
+        let challenge = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"";
+        assert_eq!(client.challenged(&[challenge]), Ok(()));
+        let first = client.sign_one();
+        client.state.begin();
+        let second = client.sign_one();
+        assert_eq!((first.get("nc"), second.get("nc")), (Some("00000001"), Some("00000002")));
+        assert_ne!(first.get("cnonce"), second.get("cnonce"));
+        // The same nonce again, and then a new one.
+        assert_eq!(client.challenged(&[challenge]), Ok(()));
+        assert_eq!(client.sign_one().get("nc"), Some("00000003"));
+        client.state.begin();
+        let new = "WWW-Authenticate: Digest realm=\"r\", nonce=\"m\", qop=\"auth\"";
+        assert_eq!(client.challenged(&[new]), Ok(()));
+        assert_eq!(client.sign_one().get("nc"), Some("00000001"));
+    }
+
+    #[test]
+    fn a_session_key_keeps_its_cnonce() {
+        let mut client = Client::new();
+        let challenge = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=MD5-sess";
+        assert_eq!(client.challenged(&[challenge]), Ok(()));
+        let (first, second) = (client.sign_one(), client.sign_one());
+        assert_eq!(first.get("cnonce"), second.get("cnonce"));
+        assert_ne!(first.get("response"), second.get("response"));
+    }
+
+    #[test]
+    fn nextnonce_begins_a_new_count() {
+        let mut client = Client::new();
+        assert_eq!(client.challenged(&["WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\""]), Ok(()));
+        client.sign_one();
+        client.state.informed(&headers(&["Authentication-Info: qop=auth, NextNonce=\"a,b\", nc=00000001"]));
+        let credentials = client.sign_one();
+        assert_eq!((credentials.get("nonce"), credentials.get("nc")), (Some("a,b"), Some("00000001")));
+        for ignored in ["Authentication-Info: nextnonce=\"\"", "Proxy-Authentication-Info: nextnonce=\"x\"", "X: y"] {
+            client.state.informed(&headers(&[ignored]));
+            assert_eq!(client.sign_one().get("nonce"), Some("a,b"), "{ignored}");
+        }
+    }
+
+    #[test]
+    fn a_second_challenge_without_stale_is_a_rejection() {
+        let mut client = Client::new();
+        assert_eq!(client.challenged(&["WWW-Authenticate: Digest realm=\"r\", nonce=\"n\""]), Ok(()));
+        client.sign_one();
+        let again = ["WWW-Authenticate: Digest realm=\"r\", nonce=\"m\", stale=false"];
+        assert_eq!(client.challenged(&again), Err(DigestError::Rejected));
+        // In a request of its own it is a first challenge again, even of credentials that were sent unasked.
+        client.state.begin();
+        client.sign_one();
+        assert_eq!(client.challenged(&again), Ok(()));
+        client.sign_one();
+        assert_eq!(client.challenged(&again), Err(DigestError::Rejected));
+    }
+
+    #[test]
+    fn a_stale_nonce_gives_one_more_try_and_no_third() {
+        let mut client = Client::new();
+        assert_eq!(client.challenged(&["WWW-Authenticate: Digest realm=\"r\", nonce=\"n\""]), Ok(()));
+        client.sign_one();
+        let stale = ["WWW-Authenticate: Digest realm=\"r\", nonce=\"m\", stale=TRUE"];
+        assert_eq!(client.challenged(&stale), Ok(()));
+        assert_eq!(client.sign_one().get("nonce"), Some("m"));
+        assert_eq!(client.challenged(&stale), Err(DigestError::TooManyTries));
+    }
+
+    #[test]
+    fn new_nonces_for_ever_end() {
+        let mut client = Client::new();
+        let mut signed = 0;
+        for n in 0..10 {
+            // A new realm each time is no way round the cap either.
+            let challenge = format!("WWW-Authenticate: Digest realm=\"r{n}\", nonce=\"n{n}\", stale=true");
+            if client.challenged(&[&challenge]).is_err() {
+                break;
+            }
+            client.sign(register());
+            signed += 1;
+        }
+        assert_eq!(signed, 2);
+    }
+
+    #[test]
+    fn many_realms_do_not_grow_the_state() {
+        let mut client = Client::new();
+        let fields: Vec<String> =
+            (0..100).map(|n| format!("WWW-Authenticate: Digest realm=\"r{n}\", nonce=\"n\"")).collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        assert_eq!(client.challenged(&fields), Ok(()));
+        assert_eq!(client.sign(register()).len(), MAX_SPACES);
+        client.state.begin();
+        assert_eq!(client.challenged(&["WWW-Authenticate: Digest realm=\"new\", nonce=\"n\""]), Ok(()));
+        let signed = client.sign(register());
+        assert_eq!(signed.len(), MAX_SPACES);
+        assert_eq!(signed[MAX_SPACES - 1].get("realm"), Some("new"));
+    }
+
+    #[test]
+    fn a_proxy_and_a_registrar_are_answered_together() {
+        let mut client = Client::new();
+        assert_eq!(client.challenged(&["Proxy-Authenticate: Digest realm=\"p\", nonce=\"1\""]), Ok(()));
+        assert_eq!(client.sign_one().get("realm"), Some("p"));
+        assert_eq!(client.challenged(&["WWW-Authenticate: Digest realm=\"r\", nonce=\"2\""]), Ok(()));
+        let realms: Vec<_> =
+            client.sign(register()).iter().map(|one| one.get("realm").unwrap_or_default().to_owned()).collect();
+        assert_eq!(realms, ["r", "p"]);
+        assert_eq!(
+            client.challenged(&["Proxy-Authenticate: Digest realm=\"p\", nonce=\"3\""]),
+            Err(DigestError::Rejected)
+        );
+    }
+
+    #[test]
+    fn a_foreign_realm_gets_nothing() {
+        let mut client = Client::new();
+        client.account.realm = Some("mine".to_owned());
+        let foreign = "WWW-Authenticate: Digest realm=\"theirs\", nonce=\"n\"";
+        let mine = "WWW-Authenticate: Digest realm=\"mine\", nonce=\"n\", algorithm=MD5";
+        assert_eq!(client.challenged(&[foreign]), Err(DigestError::ForeignRealm));
+        assert_eq!(client.sign(register()), []);
+        assert_eq!(client.challenged(&[foreign, mine]), Ok(()));
+        assert_eq!(client.sign_one().get("realm"), Some("mine"));
+    }
+
+    #[test]
+    fn the_header_decides_not_the_status() {
+        let mut client = Client::new();
+        // `headers` makes a 401.
+        assert_eq!(client.challenged(&["Proxy-Authenticate: Digest realm=\"p\", nonce=\"1\""]), Ok(()));
+        let mut request = register();
+        client.state.sign(&client.account, &mut request, &mut client.random);
+        assert!(request.headers().has(&HeaderName::ProxyAuthorization));
+        assert!(!request.headers().has(&HeaderName::Authorization));
+        // Signing again replaces what stands there.
+        client.state.sign(&client.account, &mut request, &mut client.random);
+        assert_eq!(request.headers().raw(&HeaderName::ProxyAuthorization).count(), 1);
+    }
+}

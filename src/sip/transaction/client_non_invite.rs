@@ -102,3 +102,73 @@ impl ClientNonInvite {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::Transport;
+    use super::super::testing::{Rig, request, response};
+
+    fn asked(transport: Transport) -> (Rig, crate::sip::message::Request) {
+        let mut rig = Rig::new(transport);
+        let register = request("REGISTER", transport);
+        rig.send(&register);
+        (rig, register)
+    }
+
+    #[test]
+    fn unanswered_it_is_sent_eleven_times_and_times_out_after_32_s() {
+        let (mut rig, _) = asked(Transport::Udp);
+        rig.pass(100_000);
+        let times = [0, 500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
+        let mut diary = rig.diary();
+        assert_eq!(diary.pop().as_deref(), Some("32000 ! TimedOut"));
+        assert_eq!(diary, times.map(|at| format!("{at} > REGISTER")));
+        assert!(rig.layer.is_empty());
+    }
+
+    #[test]
+    fn over_a_stream_it_is_sent_once() {
+        let (mut rig, register) = asked(Transport::Tcp);
+        rig.pass(31_000);
+        rig.receive(response(&register, 200, "b"));
+        assert_eq!(rig.diary(), ["0 > REGISTER", "31000 ! Response 200", "31000 ! Terminated client"]);
+    }
+
+    #[test]
+    fn after_a_provisional_response_it_is_sent_every_t2_and_timer_f_stays() {
+        let (mut rig, register) = asked(Transport::Udp);
+        rig.pass(600);
+        rig.receive(response(&register, 100, ""));
+        rig.pass(100_000);
+        let times = [1500, 5500, 9500, 13_500, 17_500, 21_500, 25_500, 29_500];
+        let mut diary = rig.diary();
+        assert_eq!(diary.pop().as_deref(), Some("32000 ! TimedOut"));
+        assert_eq!(diary[..3], ["0 > REGISTER", "500 > REGISTER", "600 ! Response 100"]);
+        assert_eq!(diary[3..], times.map(|at| format!("{at} > REGISTER")));
+    }
+
+    #[test]
+    fn copies_of_the_response_are_absorbed_until_timer_k() {
+        let (mut rig, register) = asked(Transport::Udp);
+        rig.receive(response(&register, 401, "b"));
+        rig.receive(response(&register, 401, "b"));
+        rig.pass(4_999);
+        rig.receive(response(&register, 401, "b"));
+        rig.transport_error();
+        rig.pass(1);
+        rig.receive(response(&register, 401, "b"));
+        assert_eq!(rig.diary(), ["0 > REGISTER", "0 ! Response 401", "5000 ! Terminated client"]);
+        let counters = rig.layer.counters();
+        assert_eq!((counters.responses_absorbed, counters.responses_unmatched), (2, 1));
+    }
+
+    #[test]
+    fn an_error_of_the_transport_fails_it() {
+        let (mut rig, register) = asked(Transport::Udp);
+        rig.receive(response(&register, 100, ""));
+        rig.transport_error();
+        rig.pass(100_000);
+        assert_eq!(rig.diary(), ["0 > REGISTER", "0 ! Response 100", "0 ! TransportFailed"]);
+        assert!(rig.layer.is_empty());
+    }
+}

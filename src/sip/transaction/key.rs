@@ -95,3 +95,42 @@ impl ServerMatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::request_via;
+    use super::*;
+
+    fn key_of(method: &str, via: &str) -> ServerMatch {
+        let request = request_via(method, Transport::Udp, via);
+        let via = request.headers().top_via().expect("valid");
+        ServerMatch::of_received(&request, &via).expect("valid")
+    }
+
+    #[test]
+    fn branch_sent_by_and_method_name_a_server_transaction() {
+        let invite = key_of("INVITE", "a.example;branch=z9hG4bKx");
+        assert_eq!(invite, key_of("INVITE", "A.example:5060;rport;branch=z9hG4bKX"));
+        assert_eq!(invite, key_of("ACK", "a.example;branch=z9hG4bKx"));
+        for other in ["b.example;branch=z9hG4bKx", "a.example:5070;branch=z9hG4bKx", "a.example;branch=z9hG4bKy"] {
+            assert_ne!(invite, key_of("INVITE", other), "{other}");
+        }
+        assert_ne!(invite, key_of("CANCEL", "a.example;branch=z9hG4bKx"));
+        assert_ne!(invite, key_of("BYE", "a.example;branch=z9hG4bKx"));
+    }
+
+    #[test]
+    fn without_a_proper_branch_the_fields_do() {
+        for via in ["a.example", "a.example;branch=z9hG4bK", "a.example;branch=1"] {
+            let invite = key_of("INVITE", via);
+            assert_eq!(invite, key_of("INVITE", via));
+            assert!(matches!(invite, ServerMatch::Fields(_)), "{via}");
+            assert_ne!(invite, key_of("INVITE", "b.example"), "{via}");
+            // The ACK's To tag is that of the response.
+            assert_ne!(invite, key_of("ACK", via), "{via}");
+            assert_eq!(invite.for_ack(None), Some(key_of("ACK", via)), "{via}");
+            assert_ne!(invite.for_ack(Some("t")), Some(key_of("ACK", via)), "{via}");
+        }
+        assert_eq!(key_of("INVITE", "a.example;branch=z9hG4bKx").for_ack(Some("t")), None);
+    }
+}

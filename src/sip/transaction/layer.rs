@@ -1,7 +1,6 @@
 //! The table of all transactions, and the way of every message through it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
 
 use super::client_invite::ClientInvite;
 use super::client_non_invite::ClientNonInvite;
@@ -9,29 +8,19 @@ use super::context::{Context, Life, Timer, TimerTable, Timings};
 use super::counters::Counters;
 use super::event::{Event, Output, TransactionKey, Transmit};
 use super::key::{ClientKey, ClientMatch, ServerKey, ServerMatch, sent_by};
-use super::path::{Path, Transport};
-use super::received;
+use super::path::Path;
 use super::server_invite::{AckFate, ServerInvite};
 use super::server_non_invite::ServerNonInvite;
+use super::via;
 use crate::base::random::Random;
 use crate::base::time::Instant;
-use crate::sip::message::{Host, Message, Method, Request, Response, Token, Via};
+use crate::sip::message::{Host, Message, Method, Request, Response, Via};
 
 /// The most server transactions at a time. A request beyond them is answered with a stateless 503.
 pub const MAX_SERVER_TRANSACTIONS: usize = 4096;
 
 /// The most client transactions at a time. A request beyond them fails like one that could not be sent.
 pub const MAX_CLIENT_TRANSACTIONS: usize = 65_536;
-
-/// A Via of ours for a new request: `rport` always (RFC 3581 §3), a branch of 128 random bits.
-pub fn new_via(transport: Transport, local: SocketAddr, random: &mut Random) -> Via {
-    let token = match transport {
-        Transport::Udp => const { Token::from_static("UDP") },
-        Transport::Tcp => const { Token::from_static("TCP") },
-        Transport::Tls => const { Token::from_static("TLS") },
-    };
-    Via::new(token, Host::from(local.ip()), Some(local.port()), &random.token())
-}
 
 fn reply(request: &Request, status: u16, to_tag: &str) -> Response {
     let mut response = Response::reply_to(request, status);
@@ -106,7 +95,7 @@ impl Transactions {
         }
     }
 
-    /// Sends `request`, which carries its top Via (see [`new_via`]), in a new client transaction.
+    /// Sends `request`, which carries its top Via (see [`super::new_via`]), in a new client transaction.
     ///
     /// ACK is no transaction: use [`Transactions::send_stateless`]. When the table is full or the branch is already in
     /// use, the answer is [`Event::TransportFailed`].
@@ -330,8 +319,8 @@ impl Transactions {
             Method::Cancel => ServerMatch::of(&request, &via, Method::Invite).ok(),
             _ => None,
         };
-        received::mark(&mut via, path.remote);
-        let reply_path = received::reply_path(&via, path);
+        via::mark(&mut via, path.remote);
+        let reply_path = via::reply_path(&via, path);
         request.headers_mut().set_top_via(&via);
         if *request.method() == Method::Ack {
             return self.receive_ack(now, known, request, path);
@@ -436,5 +425,195 @@ impl Transactions {
         for timer in Timer::ALL {
             self.timers.cancel(&(key, timer));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::Transport;
+    use super::super::testing::{PEER, Rig, message, request, request_via, response};
+    use super::*;
+    use crate::sip::message::HeaderName;
+
+    #[test]
+    fn a_response_with_two_vias_or_none_is_dropped() {
+        let mut rig = Rig::new(Transport::Udp);
+        let options = request("OPTIONS", Transport::Udp);
+        rig.send(&options);
+        let mut two = response(&options, 200, "b");
+        two.headers_mut().push(HeaderName::Via, &options.headers().top_via().expect("valid"));
+        rig.receive(two);
+        let mut none = response(&options, 200, "b");
+        none.headers_mut().remove(&HeaderName::Via);
+        rig.receive(none);
+        assert_eq!(rig.diary(), ["0 > OPTIONS"]);
+        assert_eq!(rig.layer.counters().responses_misdirected, 2);
+    }
+
+    #[test]
+    fn a_response_to_another_host_branch_or_method_is_dropped() {
+        let mut rig = Rig::new(Transport::Udp);
+        rig.send(&request("OPTIONS", Transport::Udp));
+        for (method, via) in [
+            ("OPTIONS", "127.0.0.4:5060;branch=z9hG4bKone"),
+            ("OPTIONS", "127.0.0.3:5070;branch=z9hG4bKone"),
+            ("OPTIONS", "127.0.0.3:5060;branch=z9hG4bKtwo"),
+            ("OPTIONS", "127.0.0.3:5060"),
+            ("REGISTER", "127.0.0.3:5060;branch=z9hG4bKone"),
+        ] {
+            rig.receive(response(&request_via(method, Transport::Udp, via), 200, "b"));
+        }
+        assert_eq!(rig.diary(), ["0 > OPTIONS"]);
+        let counters = rig.layer.counters();
+        assert_eq!((counters.responses_misdirected, counters.responses_unmatched), (2, 3));
+    }
+
+    #[test]
+    fn a_code_that_nobody_knows_counts_as_x00() {
+        for (status, ends) in [(199, false), (299, true), (499, true), (699, true)] {
+            let mut rig = Rig::new(Transport::Tcp);
+            let invite = request("INVITE", Transport::Tcp);
+            rig.send(&invite);
+            rig.receive(response(&invite, status, "b"));
+            let expected = format!("0 ! Response {status}");
+            assert!(rig.diary().contains(&expected));
+            rig.pass(32_000);
+            assert_eq!(rig.layer.is_empty(), ends, "{status}");
+        }
+    }
+
+    #[test]
+    fn only_a_2xx_to_invite_is_stray() {
+        let mut rig = Rig::new(Transport::Udp);
+        for (method, status) in [("INVITE", 200), ("INVITE", 180), ("INVITE", 486), ("BYE", 200)] {
+            rig.receive(response(&request(method, Transport::Udp), status, "b"));
+        }
+        assert_eq!(rig.diary(), ["0 ! Stray"]);
+        assert_eq!(rig.layer.counters().responses_unmatched, 3);
+    }
+
+    #[test]
+    fn a_request_goes_up_with_received_and_rport_and_is_answered_at_its_source() {
+        let mut rig = Rig::new(Transport::Udp);
+        rig.receive(request_via("OPTIONS", Transport::Udp, "127.0.0.9:5099;rport;branch=z9hG4bKx"));
+        let Some(Event::Request { key, request, .. }) = rig.events.pop() else { panic!("a request") };
+        let via = request.headers().top_via().expect("valid");
+        assert_eq!((via.received(), via.rport()), (Some(PEER.ip()), Some(Some(PEER.port()))));
+        rig.respond(key, Response::reply_to(&request, 200));
+        assert_eq!(rig.sent[0].0.remote, PEER);
+        let Message::Response(sent) = rig.last_sent() else { panic!("a response") };
+        assert_eq!(sent.headers().top_via(), Ok(via));
+    }
+
+    #[test]
+    fn a_request_on_a_branch_in_use_is_not_sent() {
+        let mut rig = Rig::new(Transport::Udp);
+        let options = request("OPTIONS", Transport::Udp);
+        rig.send(&options);
+        rig.send(&options);
+        rig.send(&request_via("OPTIONS", Transport::Udp, "127.0.0.3:5060"));
+        assert_eq!(rig.diary(), ["0 > OPTIONS", "0 ! TransportFailed", "0 ! TransportFailed"]);
+        assert_eq!((rig.layer.len(), rig.layer.counters().requests_unsent), (1, 2));
+    }
+
+    #[test]
+    fn a_cancel_is_answered_and_told_while_the_invite_waits() {
+        let mut rig = Rig::new(Transport::Udp);
+        let invite = request("INVITE", Transport::Udp);
+        rig.receive(invite.clone());
+        let key = rig.last_request();
+        rig.respond(key, response(&invite, 180, "t"));
+        let cancel = request("CANCEL", Transport::Udp);
+        rig.receive(cancel.clone());
+        let Message::Response(answer) = rig.last_sent() else { panic!("a response") };
+        assert_eq!(answer.headers().to().expect("valid").tag(), Some("t"));
+        assert!(matches!(rig.events.last(), Some(Event::Cancel { key: of, .. }) if *of == key));
+        rig.receive(cancel);
+        rig.respond(key, response(&invite, 487, "t"));
+        assert_eq!(rig.diary(), ["0 ! Request INVITE", "0 > 180", "0 > 200", "0 ! Cancel", "0 > 200", "0 > 487"]);
+    }
+
+    #[test]
+    fn a_cancel_after_the_answer_has_no_effect_and_one_of_nothing_gets_481() {
+        let mut rig = Rig::new(Transport::Udp);
+        let invite = request("INVITE", Transport::Udp);
+        rig.receive(invite.clone());
+        rig.respond(rig.last_request(), response(&invite, 200, "t"));
+        rig.receive(request("CANCEL", Transport::Udp));
+        rig.receive(request_via("CANCEL", Transport::Udp, "127.0.0.3:5060;rport;branch=z9hG4bKother"));
+        assert_eq!(rig.diary(), ["0 ! Request INVITE", "0 > 200", "0 > 200", "0 > 481"]);
+        let Message::Response(answer) = rig.last_sent() else { panic!("a response") };
+        assert!(answer.headers().to().expect("valid").tag().is_some());
+    }
+
+    #[test]
+    fn clients_of_rfc_2543_are_matched_by_their_fields() {
+        let mut rig = Rig::new(Transport::Udp);
+        let of = |method| request_via(method, Transport::Udp, "127.0.0.1:5070;branch=z9hG4bK");
+        rig.receive(of("INVITE"));
+        rig.receive(of("INVITE"));
+        let key = rig.last_request();
+        rig.receive(of("CANCEL"));
+        rig.respond(key, response(&of("INVITE"), 487, "t"));
+        rig.receive(of("ACK"));
+        rig.pass(500);
+        let mut ack = of("ACK");
+        let to = ack.headers().to().expect("valid").with_tag("t");
+        ack.headers_mut().set(HeaderName::To, to);
+        rig.receive(ack);
+        rig.pass(40_000);
+        assert_eq!(
+            rig.diary(),
+            [
+                "0 ! Request INVITE",
+                "0 > 200",
+                "0 ! Cancel",
+                "0 > 487",
+                // An ACK of another dialog: its To tag is not that of the 487.
+                "0 ! Ack",
+                "500 > 487",
+                "5500 ! Terminated server",
+                "32000 ! Terminated server"
+            ]
+        );
+        assert!(rig.layer.is_empty() && rig.layer.server_index.is_empty());
+    }
+
+    #[test]
+    fn a_full_table_refuses_and_says_so() {
+        let mut rig = Rig::new(Transport::Udp);
+        let via = |n: usize| format!("127.0.0.1:5070;rport;branch=z9hG4bK{n}");
+        for n in 0..MAX_SERVER_TRANSACTIONS {
+            rig.receive(request_via("OPTIONS", Transport::Udp, &via(n)));
+        }
+        rig.diary();
+        rig.receive(request_via("OPTIONS", Transport::Udp, &via(MAX_SERVER_TRANSACTIONS)));
+        rig.receive(request_via("ACK", Transport::Udp, &via(MAX_SERVER_TRANSACTIONS)));
+        assert_eq!(rig.diary(), ["0 > 503", "0 ! Ack"]);
+        assert_eq!((rig.layer.len(), rig.layer.counters().requests_refused), (MAX_SERVER_TRANSACTIONS, 1));
+        rig.pass(32_000);
+        assert!(rig.layer.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_named_is_dropped() {
+        let mut rig = Rig::new(Transport::Udp);
+        rig.receive(message(&["OPTIONS sip:a@b SIP/2.0", "Via: SIP/2.0/UDP a", "From: <sip:a@b>"]));
+        assert_eq!(rig.diary(), Vec::<String>::new());
+        assert_eq!(rig.layer.counters().requests_unusable, 1);
+    }
+
+    #[test]
+    fn at_the_end_nothing_is_left() {
+        let mut rig = Rig::new(Transport::Udp);
+        let invite = request("INVITE", Transport::Udp);
+        let key = rig.send(&invite);
+        rig.receive(response(&invite, 180, "b"));
+        rig.cancel(key);
+        rig.receive(request_via("INVITE", Transport::Udp, "127.0.0.1:5070;branch=z9hG4bKin"));
+        rig.respond(rig.last_request(), response(&invite, 486, "t"));
+        rig.pass(200_000);
+        assert!(rig.layer.is_empty() && rig.layer.timers.is_empty());
+        assert!(rig.layer.client_index.is_empty() && rig.layer.server_index.is_empty());
     }
 }

@@ -129,3 +129,119 @@ impl ServerInvite {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::Transport;
+    use super::super::testing::{Rig, request, request_via, response};
+    use super::ServerKey;
+    use crate::sip::message::Request;
+
+    fn called(transport: Transport) -> (Rig, Request, ServerKey) {
+        let mut rig = Rig::new(transport);
+        let invite = request("INVITE", transport);
+        rig.receive(invite.clone());
+        let key = rig.last_request();
+        rig.diary();
+        (rig, invite, key)
+    }
+
+    #[test]
+    fn a_silent_user_gets_a_100_sent_after_200_ms() {
+        let (mut rig, invite, _) = called(Transport::Udp);
+        rig.receive(invite.clone());
+        rig.pass(199);
+        rig.receive(invite.clone());
+        rig.pass(1);
+        rig.receive(invite);
+        assert_eq!(rig.diary(), ["200 > 100", "200 > 100"]);
+    }
+
+    #[test]
+    fn a_quick_user_spares_the_100_and_copies_get_the_last_provisional() {
+        let (mut rig, invite, key) = called(Transport::Udp);
+        rig.respond(key, response(&invite, 180, "t"));
+        rig.respond(key, response(&invite, 183, "t"));
+        rig.pass(1_000);
+        rig.receive(invite);
+        assert_eq!(rig.diary(), ["0 > 180", "0 > 183", "1000 > 183"]);
+    }
+
+    #[test]
+    fn a_refusal_is_repeated_up_to_t2_until_timer_h() {
+        let (mut rig, invite, key) = called(Transport::Udp);
+        assert!(rig.respond(key, response(&invite, 486, "t")));
+        rig.pass(100_000);
+        let times = [0, 500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
+        let mut diary = rig.diary();
+        assert_eq!(diary.pop().as_deref(), Some("32000 ! Terminated server"));
+        assert_eq!(diary.pop().as_deref(), Some("32000 ! ServerTimedOut"));
+        assert_eq!(diary, times.map(|at| format!("{at} > 486")));
+        assert!(rig.layer.is_empty());
+    }
+
+    #[test]
+    fn the_ack_ends_repetition_and_copies_of_it_are_absorbed_until_timer_i() {
+        let (mut rig, invite, key) = called(Transport::Udp);
+        rig.respond(key, response(&invite, 486, "t"));
+        rig.receive(invite.clone());
+        let ack = request("ACK", Transport::Udp);
+        rig.receive(ack.clone());
+        rig.receive(ack);
+        rig.receive(invite);
+        rig.pass(40_000);
+        assert_eq!(rig.diary(), ["0 > 486", "0 > 486", "5000 ! Terminated server"]);
+    }
+
+    #[test]
+    fn over_a_stream_a_refusal_is_sent_once_and_the_ack_ends_it() {
+        let (mut rig, invite, key) = called(Transport::Tcp);
+        rig.respond(key, response(&invite, 486, "t"));
+        rig.pass(31_000);
+        rig.receive(request("ACK", Transport::Tcp));
+        assert_eq!(rig.diary(), ["0 > 486", "31000 ! Terminated server"]);
+    }
+
+    #[test]
+    fn after_a_2xx_copies_of_the_invite_are_absorbed_until_timer_l() {
+        let (mut rig, invite, key) = called(Transport::Udp);
+        rig.respond(key, response(&invite, 200, "t"));
+        rig.receive(invite.clone());
+        rig.pass(500);
+        // The user repeats its 2xx itself.
+        assert!(rig.respond(key, response(&invite, 200, "t")));
+        assert!(!rig.respond(key, response(&invite, 486, "t")));
+        rig.pass(40_000);
+        assert!(!rig.respond(key, response(&invite, 200, "t")));
+        assert_eq!(rig.diary(), ["0 > 200", "500 > 200", "32000 ! Terminated server"]);
+        assert_eq!(rig.layer.counters().responses_unsent, 2);
+    }
+
+    #[test]
+    fn the_ack_of_a_2xx_goes_up_whatever_its_branch() {
+        let (mut rig, invite, key) = called(Transport::Udp);
+        rig.respond(key, response(&invite, 200, "t"));
+        rig.receive(request("ACK", Transport::Udp));
+        rig.receive(request_via("ACK", Transport::Udp, "127.0.0.3:5060;rport;branch=z9hG4bKtwo"));
+        assert_eq!(rig.diary(), ["0 > 200", "0 ! Ack", "0 ! Ack"]);
+    }
+
+    #[test]
+    fn nothing_follows_a_refusal() {
+        let (mut rig, invite, key) = called(Transport::Udp);
+        rig.respond(key, response(&invite, 486, "t"));
+        for status in [180, 200, 487] {
+            assert!(!rig.respond(key, response(&invite, status, "t")), "{status}");
+        }
+        assert_eq!(rig.diary(), ["0 > 486"]);
+    }
+
+    #[test]
+    fn an_ack_before_the_answer_means_nothing() {
+        let (mut rig, invite, key) = called(Transport::Udp);
+        rig.receive(request("ACK", Transport::Udp));
+        rig.respond(key, response(&invite, 486, "t"));
+        rig.pass(500);
+        assert_eq!(rig.diary(), ["0 > 486", "500 > 486"]);
+    }
+}

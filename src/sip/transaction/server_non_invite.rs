@@ -58,3 +58,58 @@ impl ServerNonInvite {
         (Life::GoesOn, true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::Transport;
+    use super::super::testing::{Rig, request, response};
+
+    #[test]
+    fn copies_are_silent_before_the_answer_and_repeat_it_until_timer_j() {
+        let mut rig = Rig::new(Transport::Udp);
+        let bye = request("BYE", Transport::Udp);
+        rig.receive(bye.clone());
+        rig.receive(bye.clone());
+        let key = rig.last_request();
+        rig.pass(1_000);
+        rig.respond(key, response(&bye, 100, ""));
+        rig.receive(bye.clone());
+        rig.respond(key, response(&bye, 200, "t"));
+        rig.pass(1_000);
+        rig.receive(bye.clone());
+        assert!(!rig.respond(key, response(&bye, 481, "t")));
+        rig.pass(31_000);
+        rig.receive(bye);
+        assert_eq!(
+            rig.diary(),
+            [
+                "0 ! Request BYE",
+                "1000 > 100",
+                "1000 > 100",
+                "1000 > 200",
+                "2000 > 200",
+                "33000 ! Terminated server",
+                "33000 ! Request BYE"
+            ]
+        );
+        assert_eq!(rig.layer.counters().requests_absorbed, 3);
+    }
+
+    #[test]
+    fn over_a_stream_the_answer_ends_it() {
+        let mut rig = Rig::new(Transport::Tcp);
+        let bye = request("BYE", Transport::Tcp);
+        rig.receive(bye.clone());
+        rig.respond(rig.last_request(), response(&bye, 200, "t"));
+        assert_eq!(rig.diary(), ["0 ! Request BYE", "0 > 200", "0 ! Terminated server"]);
+        assert!(rig.layer.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_is_never_answered_is_forgotten_after_32_s() {
+        let mut rig = Rig::new(Transport::Udp);
+        rig.receive(request("OPTIONS", Transport::Udp));
+        rig.pass(40_000);
+        assert_eq!(rig.diary(), ["0 ! Request OPTIONS", "32000 ! Terminated server"]);
+    }
+}

@@ -1,9 +1,20 @@
-//! Where responses to a received request go (RFC 3261 §18.2, RFC 3581 §4).
+//! Via: that of our requests, and where the responses to others' go (RFC 3261 §18, RFC 3581).
 
 use std::net::SocketAddr;
 
 use super::path::{Path, Transport};
-use crate::sip::message::Via;
+use crate::base::random::Random;
+use crate::sip::message::{Host, Token, Via};
+
+/// A Via of ours for a new request: `rport` always (RFC 3581 §3), a branch of 128 random bits.
+pub fn new_via(transport: Transport, local: SocketAddr, random: &mut Random) -> Via {
+    let token = match transport {
+        Transport::Udp => const { Token::from_static("UDP") },
+        Transport::Tcp => const { Token::from_static("TCP") },
+        Transport::Tls => const { Token::from_static("TLS") },
+    };
+    Via::new(token, Host::from(local.ip()), Some(local.port()), &random.token())
+}
 
 /// Notes in the top Via of a received request where it really came from.
 pub(super) fn mark(via: &mut Via, source: SocketAddr) {
@@ -71,5 +82,21 @@ mod tests {
         let via = Via::parse(b"SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bKa").expect("valid");
         let path = Path { remote: SocketAddr::from(([127, 0, 0, 9], 40000)), transport: Transport::Tcp };
         assert_eq!(reply_path(&via, path), path);
+    }
+
+    #[test]
+    fn our_vias_ask_for_rport_and_no_branch_repeats() {
+        let mut random = Random::from_seed(1);
+        let local = SocketAddr::from(([127, 0, 0, 3], 5060));
+        let vias: Vec<Via> = (0..100).map(|_| new_via(Transport::Udp, local, &mut random)).collect();
+        assert_eq!(vias[0].rport(), Some(None));
+        assert!(vias[0].to_string().starts_with("SIP/2.0/UDP 127.0.0.3:5060;"));
+        let mut branches: Vec<&str> = vias.iter().filter_map(Via::branch).collect();
+        assert!(branches.iter().all(|branch| branch.len() == "z9hG4bK".len() + 32));
+        branches.sort_unstable();
+        branches.dedup();
+        assert_eq!(branches.len(), 100);
+        let ipv6 = new_via(Transport::Tls, "[::1]:5061".parse().expect("valid"), &mut random);
+        assert!(ipv6.to_string().starts_with("SIP/2.0/TLS [::1]:5061;"));
     }
 }
