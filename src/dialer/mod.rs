@@ -32,6 +32,7 @@
 //! - The code stands in its [`Job`] and its playlists only. No `Debug` output, event or outcome holds it.
 
 mod call;
+mod desk;
 mod event;
 mod job;
 mod machine;

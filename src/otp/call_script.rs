@@ -21,6 +21,7 @@
 //! of a digit cross, the digit was sent and counts for its own reading, not for the new one.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use super::code::Code;
@@ -70,13 +71,23 @@ impl Default for CallPolicy {
     }
 }
 
-/// One piece of a playlist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One piece of a playlist. `Debug` does not tell which digit it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Phrase {
     /// A recording.
     Prompt(PromptId),
     /// Silence; whole frames of 20 ms.
     Silence(Duration),
+}
+
+impl fmt::Debug for Phrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Phrase::Prompt(PromptId::Digit(_)) => f.write_str("Digit(*)"),
+            Phrase::Prompt(prompt) => write!(f, "{prompt:?}"),
+            Phrase::Silence(silence) => write!(f, "Silence({silence:?})"),
+        }
+    }
 }
 
 /// What the script is given.
@@ -288,10 +299,10 @@ impl CallScript {
         let current = playlist == self.playlist && self.phase == Phase::Reading;
         // A playlist that was replaced can still have sent the end of a digit, but of its own readings only.
         let known = if current { reading <= self.reading + 1 } else { reading < self.first_reading };
-        if reading == 0 || !known || self.phase == Phase::Over {
+        let of = u32::from(self.code.length());
+        if reading == 0 || index > of || !known || self.phase == Phase::Over {
             return;
         }
-        let of = u32::from(self.code.length());
         if index == 0 {
             if current {
                 self.begin_reading(reading);
@@ -407,3 +418,6 @@ const MARKS_PER_READING: u32 = 16;
 fn mark(reading: u32, index: u32) -> u32 {
     reading * MARKS_PER_READING + index
 }
+
+#[cfg(test)]
+mod tests;

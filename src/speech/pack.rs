@@ -110,7 +110,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::speech::loudness::active_level_dbov;
     use crate::speech::wav::tests::wav;
-    use std::sync::LazyLock;
+    use std::sync::{Arc, LazyLock};
 
     const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
 
@@ -132,9 +132,16 @@ pub(crate) mod tests {
 
     /// The English prompts as shipped.
     pub(crate) fn shipped() -> &'static PromptPack {
-        static PACK: LazyLock<PromptPack> = LazyLock::new(|| PromptPack::build("en", &shipped_file, &CODECS).unwrap());
-        &PACK
+        &SHIPPED
     }
+
+    /// The same, for whoever keeps a share of it.
+    pub(crate) fn shipped_shared() -> Arc<PromptPack> {
+        SHIPPED.clone()
+    }
+
+    static SHIPPED: LazyLock<Arc<PromptPack>> =
+        LazyLock::new(|| Arc::new(PromptPack::build("en", &shipped_file, &CODECS).unwrap()));
 
     /// The error of a pack that is the shipped one but for `file`.
     fn refused(file: &str, content: io::Result<Vec<u8>>) -> PromptError {
