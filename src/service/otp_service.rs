@@ -342,3 +342,6 @@ fn otp_status(call: &StoredCall, now: UnixTime) -> Result<OtpStatus, StoreError>
         delivery: delivery(call)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

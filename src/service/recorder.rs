@@ -192,3 +192,185 @@ impl Task {
         let _ = self.progress.send(progress);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use sqlx::Connection;
+
+    use super::*;
+    use crate::base::random::Random;
+    use crate::base::time::UnixTime;
+    use crate::otp::{Code, Delivery, Party, PhoneNumber, Reason, StoredCode};
+    use crate::store::{Begin, CallStatus, End, NewChallenge};
+
+    struct Bench {
+        folder: tempfile::TempDir,
+        store: Store,
+        recorder: Recorder,
+        task: JoinHandle<()>,
+        answers: mpsc::UnboundedReceiver<AttemptAnswer>,
+        progress: broadcast::Receiver<CallProgress>,
+    }
+
+    impl Bench {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}", folder.path().join("t.db").display());
+            let store = Store::open(&url, Random::from_seed(1), UnixTime::from_millis(0)).await.unwrap();
+            let (answer, answers) = mpsc::unbounded_channel();
+            let (tell, progress) = broadcast::channel(100);
+            let (recorder, task) = Recorder::start(store.clone(), answer, tell);
+            Bench { folder, store, recorder, task, answers, progress }
+        }
+
+        async fn accept(&self, uuid: &str) -> i64 {
+            let (phone, code) = (PhoneNumber::from_e164("+84919273027").unwrap(), Code::parse("1234").unwrap());
+            let stored = StoredCode::new(self.store.code_key(), &phone, &code, &mut Random::from_seed(1));
+            let challenge = NewChallenge {
+                uuid: uuid.to_owned(),
+                user: "ann".to_owned(),
+                number_given: "0919273027".to_owned(),
+                phone,
+                code,
+                stored,
+                maxretry: 0,
+                max_checks: 3,
+                created_at: UnixTime::from_millis(0),
+                expires_at: UnixTime::from_millis(1000),
+            };
+            self.store.accept(challenge).await.unwrap()
+        }
+
+        async fn damage(&self, sql: &'static str) {
+            let url = format!("sqlite:{}", self.folder.path().join("t.db").display());
+            let mut other = sqlx::AnyConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut other).await.unwrap();
+        }
+
+        async fn status(&self, id: i64) -> CallStatus {
+            self.store.call("ann", id).await.unwrap().unwrap().row.status
+        }
+    }
+
+    fn owner() -> Arc<CallOwner> {
+        Arc::new(CallOwner { uuid: "a".to_owned(), user: UserId::new("ann") })
+    }
+
+    fn begin(id: i64) -> Begin {
+        Begin { challenge_id: id, trunk: "lab".to_owned(), at: UnixTime::from_millis(1) }
+    }
+
+    fn step(id: i64, n: usize) -> NewEvent {
+        NewEvent { challenge_id: id, at: UnixTime::from_millis(2), kind: "digit_read", detail: json!({ "index": n }) }
+    }
+
+    fn end(id: i64) -> End {
+        let delivery = Delivery {
+            answered_at: None,
+            readings_completed: 0,
+            digits_read: 0,
+            repeats: 0,
+            hung_up_by: None,
+            trunk: None,
+            sip_status: None,
+            reason: Reason::Busy,
+            q850: None,
+        };
+        End {
+            challenge_id: id,
+            delivery,
+            party: Party::Callee,
+            carrier_text: None,
+            billable: Duration::ZERO,
+            audio: None,
+            at: UnixTime::from_millis(3),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_happens_is_told_in_order_and_after_it_is_durable() {
+        let mut bench = Bench::new().await;
+        let id = bench.accept("a").await;
+        bench.recorder.attempt(CallId(7), begin(id));
+        assert_eq!(bench.answers.recv().await, Some(AttemptAnswer::Durable(CallId(7))));
+        assert_eq!(bench.status(id).await, CallStatus::InProcess);
+        (0..40).for_each(|n| bench.recorder.step(&owner(), step(id, n)));
+        bench.recorder.end(end(id));
+        let mut told = Vec::new();
+        while told.len() < 41 {
+            told.push(bench.progress.recv().await.unwrap());
+        }
+        assert_eq!(bench.status(id).await, CallStatus::Failure);
+        let stored: Vec<i64> =
+            bench.store.call("ann", id).await.unwrap().unwrap().events.iter().map(|event| event.id).collect();
+        assert_eq!(told.iter().map(|step| step.event_id).collect::<Vec<_>>(), stored);
+        assert_eq!((told[39].entry.detail["index"].as_u64(), told[40].entry.event.as_str()), (Some(39), "ended"));
+        assert_eq!(bench.recorder.steps.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_of_a_cancelled_request_is_refused() {
+        let mut bench = Bench::new().await;
+        let id = bench.accept("a").await;
+        bench.store.cancel("ann", id, UnixTime::from_millis(1)).await.unwrap();
+        bench.recorder.attempt(CallId(7), begin(id));
+        assert_eq!(bench.answers.recv().await, Some(AttemptAnswer::Refused(CallId(7))));
+    }
+
+    #[tokio::test]
+    async fn a_sick_store_refuses_attempts_drops_steps_and_gets_the_ends_later() {
+        let mut bench = Bench::new().await;
+        let (running, next) = (bench.accept("a").await, bench.accept("b").await);
+        bench.recorder.attempt(CallId(1), begin(running));
+        assert_eq!(bench.answers.recv().await, Some(AttemptAnswer::Durable(CallId(1))));
+        bench.damage("ALTER TABLE event RENAME TO gone").await;
+        bench.recorder.step(&owner(), step(running, 1));
+        bench.recorder.end(end(running));
+        bench.recorder.attempt(CallId(2), begin(next));
+        assert_eq!(bench.answers.recv().await, Some(AttemptAnswer::Failed(CallId(2))));
+        assert_eq!((bench.status_row(running).await, bench.status_row(next).await), (2, 1));
+        bench.damage("ALTER TABLE gone RENAME TO event").await;
+        let told = bench.progress.recv().await.unwrap();
+        assert_eq!((told.call_id, told.entry.event.as_str()), (running, "ended"));
+        assert_eq!(bench.status(running).await, CallStatus::Failure);
+        assert_eq!(bench.recorder.steps.load(Ordering::Relaxed), 0);
+    }
+
+    impl Bench {
+        /// The status while the table of events is away.
+        async fn status_row(&self, id: i64) -> i64 {
+            let filter = crate::store::Filter::default();
+            let (_, rows) = self.store.page("ann", &filter, 0, 10).await.unwrap();
+            rows.iter().find(|row| row.id == id).unwrap().status.number()
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_is_written_before_the_task_ends() {
+        let bench = Bench::new().await;
+        let id = bench.accept("a").await;
+        bench.recorder.attempt(CallId(1), begin(id));
+        (0..1000).for_each(|n| bench.recorder.step(&owner(), step(id, n)));
+        bench.recorder.end(end(id));
+        drop(bench.recorder);
+        bench.task.await.unwrap();
+        let call = bench.store.call("ann", id).await.unwrap().unwrap();
+        assert_eq!((call.row.status, call.events.len()), (CallStatus::Failure, 1001));
+    }
+
+    #[tokio::test]
+    async fn steps_over_the_bound_are_dropped_and_ends_are_not() {
+        let bench = Bench::new().await;
+        let id = bench.accept("a").await;
+        // The test's thread is the task's: nothing is written meanwhile.
+        (0..MAX_STEPS + 10).for_each(|n| bench.recorder.step(&owner(), step(id, n)));
+        bench.recorder.end(end(id));
+        assert_eq!(bench.recorder.steps.load(Ordering::Relaxed), MAX_STEPS);
+        drop(bench.recorder);
+        bench.task.await.unwrap();
+        assert_eq!(bench.store.call("ann", id).await.unwrap().unwrap().row.status, CallStatus::Failure);
+    }
+}
