@@ -18,6 +18,13 @@ impl Random {
         Random::new(StdRng::seed_from_u64(seed))
     }
 
+    /// A generator of its own for a machine that this one's owner makes, seeded with 256 bits of this one.
+    pub fn fork(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.fill(&mut seed);
+        Random::new(StdRng::from_seed(seed))
+    }
+
     /// 32 random bits.
     pub fn u32(&mut self) -> u32 {
         self.0.next_u32()
@@ -67,6 +74,13 @@ mod tests {
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
         assert_eq!(draw(7).len(), 32);
+    }
+
+    #[test]
+    fn forks_differ_from_each_other_and_from_their_parent() {
+        let mut parent = Random::from_seed(7);
+        let tokens = [parent.fork().token(), parent.fork().token(), parent.token()];
+        assert!(tokens[0] != tokens[1] && tokens[1] != tokens[2] && tokens[0] != tokens[2]);
     }
 
     #[test]
