@@ -1,6 +1,7 @@
 //! The SIP user agent, without sockets or clocks (RFC 3261).
 
 pub mod call_end;
+pub mod dialog;
 pub mod digest;
 pub mod framing;
 pub mod locate;
