@@ -4,6 +4,7 @@ pub mod call_end;
 pub mod dialog;
 pub mod digest;
 pub mod framing;
+pub mod invite_session;
 pub mod locate;
 pub mod message;
 pub mod offer_answer;

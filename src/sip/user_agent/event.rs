@@ -77,7 +77,7 @@ pub enum Command {
     Modify {
         /// Which.
         call: CallId,
-        /// What to offer; `session_id` and `version` are kept by the call.
+        /// What to offer; `session_id` and `version` are kept by the call. Passed over while another offer is open.
         media: LocalMedia,
         /// Our direction.
         direction: Direction,
