@@ -12,5 +12,6 @@ pub mod recording;
 pub mod rtp_receiver;
 pub mod rtp_sender;
 pub mod session_config;
+pub mod session_io;
 pub mod source_lock;
 pub mod speech_detector;

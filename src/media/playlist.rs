@@ -8,8 +8,8 @@ use crate::speech::encoded::EncodedPrompt;
 /// Segments to play one after another, without anything between them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Playlist {
-    /// The asker's number of this playlist; it comes back in [`Event::Reached`](super::media_session::Event::Reached)
-    /// and [`Event::Finished`](super::media_session::Event::Finished).
+    /// The asker's number of this playlist; it comes back in [`Event::Reached`](super::session_io::Event::Reached)
+    /// and [`Event::Finished`](super::session_io::Event::Finished).
     pub id: u32,
     /// The segments in playing order. None at all means silence.
     pub segments: Vec<Segment>,
@@ -27,7 +27,7 @@ impl fmt::Debug for Playlist {
 pub struct Segment {
     /// What is heard.
     pub audio: SegmentAudio,
-    /// Reported in [`Event::Reached`](super::media_session::Event::Reached) when the segment's last frame was sent.
+    /// Reported in [`Event::Reached`](super::session_io::Event::Reached) when the segment's last frame was sent.
     pub mark: Option<u32>,
 }
 

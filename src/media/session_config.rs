@@ -23,7 +23,7 @@ pub struct SessionConfig {
     pub direction: Direction,
     /// Whether to keep what is heard (at most 10 minutes).
     pub record: bool,
-    /// After how long without RTP to report [`Event::ReceiveTimeout`](super::media_session::Event::ReceiveTimeout); never while the peer does not send.
+    /// After how long without RTP to report [`Event::ReceiveTimeout`](super::session_io::Event::ReceiveTimeout); never while the peer does not send.
     pub receive_timeout: Option<Duration>,
 }
 
