@@ -27,6 +27,7 @@ pub enum TransactionKey {
 
 /// What the layer wants done.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "outputs live from one poll to the next; a box each would cost more")]
 pub enum Output {
     /// Send this.
     Transmit(Transmit),

@@ -29,7 +29,7 @@ fn reply(request: &Request, status: u16, to_tag: &str) -> Response {
 }
 
 enum Client {
-    Invite(ClientInvite),
+    Invite(Box<ClientInvite>),
     NonInvite(ClientNonInvite),
 }
 
@@ -225,7 +225,7 @@ impl Transactions {
         }
         let cx = context!(self, now, TransactionKey::Client(key));
         let machine = match request.method() {
-            Method::Invite => Client::Invite(ClientInvite::start(key, request, path, cx)),
+            Method::Invite => Client::Invite(Box::new(ClientInvite::start(key, request, path, cx))),
             _ => Client::NonInvite(ClientNonInvite::start(key, &request, path, silent, cx)),
         };
         self.client_index.insert(found_by.clone(), key);
@@ -274,7 +274,7 @@ impl Transactions {
 
     fn receive_response(&mut self, now: Instant, response: Response, path: Path) {
         // RFC 3261 §8.1.3.3: a response with any other number of Vias than ours alone is misdirected.
-        let via = match response.headers().vias().map(|vias| <[Via; 1]>::try_from(vias)) {
+        let via = match response.headers().vias().map(<[Via; 1]>::try_from) {
             Ok(Ok([via])) => via,
             _ => return self.counters.responses_misdirected += 1,
         };
@@ -441,7 +441,7 @@ mod tests {
         let options = request("OPTIONS", Transport::Udp);
         rig.send(&options);
         let mut two = response(&options, 200, "b");
-        two.headers_mut().push(HeaderName::Via, &options.headers().top_via().expect("valid"));
+        two.headers_mut().push(HeaderName::Via, options.headers().top_via().expect("valid"));
         rig.receive(two);
         let mut none = response(&options, 200, "b");
         none.headers_mut().remove(&HeaderName::Via);
