@@ -1,19 +1,46 @@
 //! `ringcode serve`: the daemon.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config;
+use crate::daemon::Daemon;
+use crate::net::clock::Clock;
 
 /// What `ringcode serve` takes.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
-    pub config: std::path::PathBuf,
+    pub config: PathBuf,
 }
 
-/// Runs the command.
-pub async fn run(_args: ServeArgs) -> anyhow::Result<ExitCode> {
-    bail!("not wired yet")
+/// Runs the command until SIGTERM or SIGINT; a second one ends it at once.
+///
+/// # Errors
+/// Why the daemon could not start.
+pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = config::load(&args.config)?;
+    let trunks: Vec<_> = config.trunks.iter().map(|trunk| trunk.name.clone()).collect();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let daemon = Daemon::start(config, Clock::start()).await?;
+    println!("listening on http://{}", daemon.http);
+    println!("SIP on {}, trunks: {}", daemon.sip, trunks.join(", "));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    println!("stopping: running calls may end; press Ctrl-C to end them now");
+    tokio::select! {
+        () = daemon.stop() => {
+            println!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ = terminate.recv() => Ok(ExitCode::FAILURE),
+        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
+    }
 }

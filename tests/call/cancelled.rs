@@ -5,7 +5,7 @@ use crate::support::sipp::{SDP, Scenario, requests};
 use crate::support::{free_udp_port, missing};
 
 fn quick_ring(port: u16) -> Settings {
-    Settings { call_lines: "ring_timeout = \"1s\"".into(), ..Settings::gateway(port) }
+    Settings { call_lines: "ring_timeout = \"5s\"".into(), ..Settings::gateway(port) }
 }
 
 #[tokio::test]

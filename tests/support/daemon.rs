@@ -79,6 +79,8 @@ address = "127.0.0.1"
 ports = "{media_port}-{media_end}"
 [limits]
 country = "VN"
+[sip]
+listen = "127.0.0.1:0"
 [[trunk]]
 name = "carrier"
 {target} = "{trunk}"
