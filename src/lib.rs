@@ -3,6 +3,7 @@
 pub mod base;
 pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod dialer;
 pub mod http;
 pub mod lab;
