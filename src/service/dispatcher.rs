@@ -415,3 +415,6 @@ fn audio(report: &AudioReport) -> Value {
         "max_gap_ms": u64::try_from(report.max_gap.as_millis()).unwrap_or(u64::MAX),
     })
 }
+
+#[cfg(test)]
+mod tests;
