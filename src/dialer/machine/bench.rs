@@ -182,6 +182,8 @@ impl Bench {
         {
             (line.media_open, line.playing) = (false, None);
         }
+        // Printing every call is dear: do it when something new came in.
+        let telling = matches!(input, Input::Job(_) | Input::Sip { .. } | Input::HangupAll);
         self.dialer.handle_input(self.now, input);
         loop {
             let output = self.dialer.poll_output();
@@ -196,8 +198,10 @@ impl Bench {
                 output => self.carry_out(output),
             }
         }
-        let shown = format!("{:?}", self.dialer);
-        assert!(!tells_code(&shown), "the code is in {shown}");
+        if telling {
+            let shown = format!("{:?}", self.dialer);
+            assert!(!tells_code(&shown), "the code is in {shown}");
+        }
     }
 
     fn carry_out(&mut self, output: Output) {

@@ -605,7 +605,7 @@ fn strange_input(bench: &Bench, what: u8, call: u64, arg: u32) -> Input {
         14 => media(MediaEvent::Digit { digit: '1' }),
         15 => media(MediaEvent::Reached { playlist: arg % 8, mark: arg }),
         16 => media(MediaEvent::Finished { playlist: arg % 8 }),
-        17 => media(MediaEvent::CodecChanged { codec, playlist: (arg % 2 == 0).then_some(arg % 8) }),
+        17 => media(MediaEvent::CodecChanged { codec, playlist: arg.is_multiple_of(2).then_some(arg % 8) }),
         18 => Input::MediaClosed { call: id, report: AudioReport::default() },
         19 => registered((arg % 3) as u16),
         20 => {
@@ -619,6 +619,8 @@ fn strange_input(bench: &Bench, what: u8, call: u64, arg: u32) -> Input {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     /// The world behaves; the phones, the order and the client do as they like.
     #[test]
     fn each_job_ends_once_in_any_world(
