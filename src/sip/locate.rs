@@ -7,6 +7,7 @@
 //! |---|---|
 //! | RFC 3263 §4.3: the next target after a failure, in order | `a_failed_target_gives_way_to_the_next` |
 //! | RFC 3261 §21.5.4: Retry-After keeps a target out | `retry_after_keeps_a_target_out` |
+//! | a target that failed comes after the others, whatever it asked for | `a_target_that_asks_for_no_rest_still_gives_way` |
 //! | all out: the one that returns first, never none | `when_all_are_out_the_first_to_return_is_used` |
 //!
 //! Not tested: NAPTR and SRV order, for they are not resolved yet.
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use crate::base::time::Instant;
 
-/// How long a target that failed without a Retry-After is passed over while others are left.
+/// How long a target that failed is passed over while others are left.
 pub const DEFAULT_PENALTY: Duration = Duration::from_secs(30);
 
 /// The longest time a Retry-After may keep a target out: a trunk must not be lost to one absurd header.
@@ -31,12 +32,16 @@ struct Target {
     address: SocketAddr,
     out_until: Option<Instant>,
     /// The target itself asked to be left alone until then.
-    asked: bool,
+    asked_until: Option<Instant>,
 }
 
 impl Target {
     fn is_out(&self, now: Instant) -> bool {
         self.out_until.is_some_and(|until| until > now)
+    }
+
+    fn held_until(&self, now: Instant) -> Option<Instant> {
+        self.asked_until.filter(|until| *until > now)
     }
 }
 
@@ -46,7 +51,7 @@ impl Targets {
         let mut targets: Vec<Target> = Vec::new();
         for address in addresses {
             if !targets.iter().any(|t| t.address == address) {
-                targets.push(Target { address, out_until: None, asked: false });
+                targets.push(Target { address, out_until: None, asked_until: None });
             }
         }
         Targets(targets)
@@ -70,7 +75,8 @@ impl Targets {
     /// The target to use now: the first that is not passed over, else the one that returns soonest, those that asked to
     /// be left alone last.
     pub fn select(&self, now: Instant) -> Option<SocketAddr> {
-        self.available(now).or_else(|| self.0.iter().min_by_key(|t| (t.asked, t.out_until)).map(|t| t.address))
+        self.available(now)
+            .or_else(|| self.0.iter().min_by_key(|t| (t.held_until(now), t.out_until)).map(|t| t.address))
     }
 
     /// The first target that is not passed over at `now`, if any.
@@ -80,16 +86,18 @@ impl Targets {
 
     /// When the first target may be asked again, while all of them asked to be left alone.
     pub fn held_until(&self, now: Instant) -> Option<Instant> {
-        let all_held = self.0.iter().all(|t| t.asked && t.is_out(now));
-        self.0.iter().filter(|_| all_held).filter_map(|t| t.out_until).min()
+        // One `None` among them makes it `None`.
+        let held: Option<Vec<Instant>> = self.0.iter().map(|t| t.held_until(now)).collect();
+        held?.into_iter().min()
     }
 
-    /// Passes `address` over for `retry_after`, at most [`MAX_PENALTY`], or for [`DEFAULT_PENALTY`].
+    /// Passes `address` over for [`DEFAULT_PENALTY`], or for a longer `retry_after`, at most [`MAX_PENALTY`].
     pub fn failed(&mut self, now: Instant, address: SocketAddr, retry_after: Option<Duration>) {
-        let penalty = retry_after.unwrap_or(DEFAULT_PENALTY).min(MAX_PENALTY);
+        let asked = retry_after.map(|asked| asked.min(MAX_PENALTY));
         if let Some(target) = self.0.iter_mut().find(|t| t.address == address) {
-            target.out_until = Some(now + penalty);
-            target.asked = retry_after.is_some();
+            // One that may be asked again at once has still failed: the others come first.
+            target.out_until = Some(now + asked.unwrap_or_default().max(DEFAULT_PENALTY));
+            target.asked_until = asked.map(|asked| now + asked);
         }
     }
 
@@ -97,7 +105,7 @@ impl Targets {
     pub fn succeeded(&mut self, address: SocketAddr) {
         if let Some(target) = self.0.iter_mut().find(|t| t.address == address) {
             target.out_until = None;
-            target.asked = false;
+            target.asked_until = None;
         }
     }
 }
@@ -153,5 +161,17 @@ mod tests {
         assert_eq!(targets.held_until(at(51)), None);
         assert_eq!(targets.select(at(51)), Some(address(1)));
         assert_eq!(Targets::new([]).select(at(0)), None);
+    }
+
+    #[test]
+    fn a_target_that_asks_for_no_rest_still_gives_way() {
+        let mut targets = two();
+        targets.failed(at(0), address(1), Some(Duration::ZERO));
+        assert_eq!(targets.select(at(0)), Some(address(2)));
+        targets.failed(at(0), address(2), Some(Duration::from_secs(5)));
+        assert_eq!((targets.held_until(at(0)), targets.select(at(0))), (None, Some(address(1))));
+        let mut one = Targets::new([address(1)]);
+        one.failed(at(0), address(1), Some(Duration::from_secs(5)));
+        assert_eq!((one.held_until(at(4)), one.held_until(at(5))), (Some(at(5)), None));
     }
 }

@@ -275,6 +275,15 @@ fn all_targets_with_retry_after_are_left_alone_until_the_first_returns() {
 }
 
 #[test]
+fn targets_that_ask_for_no_rest_are_not_tried_in_a_circle() {
+    let mut rig = Rig::new(config(2), 1);
+    rig.input(Input::Start);
+    rig.reply(503, &["Retry-After: 0"]);
+    rig.reply(503, &["Retry-After: 0"]);
+    assert_eq!(rig.diary(), ["> 1 300", "! Registering", "> 2 300 elsewhere", "! Waiting Status(503)"]);
+}
+
+#[test]
 fn no_target_at_all_is_a_fault() {
     let mut rig = Rig::new(config(0), 1);
     rig.input(Input::Start);
@@ -420,12 +429,19 @@ fn stopping_waits_for_the_register_that_is_out() {
 #[test]
 fn a_stopped_registration_can_start_again() {
     let mut rig = Rig::bound(1);
+    rig.next();
+    for _ in 0..10 {
+        rig.input(Input::Failed(SendFailure::TimedOut));
+        rig.next();
+    }
     rig.input(Input::Stop);
-    rig.reply(200, &[]);
+    rig.next();
     rig.diary();
     rig.input(Input::Start);
-    rig.reply(200, &[BOUND]);
-    assert_eq!(rig.diary(), ["> 4 300 signed", "! Registering", "! Registered"]);
+    assert_eq!(rig.diary().last().map(String::as_str), Some("! Registering"));
+    // What failed before the stop does not lengthen the waits after it.
+    rig.input(Input::Failed(SendFailure::TimedOut));
+    assert!(within(rig.next(), (2.5, 5.0)));
 }
 
 #[test]

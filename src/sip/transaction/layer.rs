@@ -469,6 +469,15 @@ mod tests {
     }
 
     #[test]
+    fn branches_and_hosts_are_compared_without_case() {
+        let mut rig = Rig::new(Transport::Udp);
+        rig.send(&request_via("OPTIONS", Transport::Udp, "host.example;rport;branch=z9hG4bKone"));
+        let answered = request_via("OPTIONS", Transport::Udp, "HOST.example:5060;rport;branch=z9hG4bKONE");
+        rig.receive(response(&answered, 200, "b"));
+        assert_eq!(rig.diary(), ["0 > OPTIONS", "0 ! Response 200"]);
+    }
+
+    #[test]
     fn a_code_that_nobody_knows_counts_as_x00() {
         for (status, ends) in [(199, false), (299, true), (499, true), (699, true)] {
             let mut rig = Rig::new(Transport::Tcp);

@@ -20,7 +20,7 @@
 //! | RFC 3261 §17.2.2 timer J | `server_non_invite::tests` |
 //! | RFC 4320 §4.2 no final response after the client has given up | `server_non_invite::tests::a_request_that_is_never_answered_is_forgotten_after_32_s` |
 //! | RFC 3261 §17.2.3 matching, with and without a proper branch | `key::tests`, `layer::tests::clients_of_rfc_2543_are_matched_by_their_fields` |
-//! | §17.1.3, §18.1.2, §8.1.3.3 matching of responses, `sent-by`, one Via | `layer::tests::{a_response_to_another_host_branch_or_method_is_dropped, a_response_with_two_vias_or_none_is_dropped}` |
+//! | §17.1.3, §18.1.2, §8.1.3.3 matching of responses, `sent-by`, one Via | `layer::tests::{a_response_to_another_host_branch_or_method_is_dropped, a_response_with_two_vias_or_none_is_dropped, branches_and_hosts_are_compared_without_case}` |
 //! | §8.1.3.2 unknown codes are x00 | `layer::tests::a_code_that_nobody_knows_counts_as_x00` |
 //! | §9.2 CANCEL as UAS | `layer::tests::{a_cancel_is_answered_and_told_while_the_invite_waits, a_cancel_after_the_answer_has_no_effect_and_one_of_nothing_gets_481}` |
 //! | §13.2.2.4 a 2xx whose transaction is gone | `layer::tests::only_a_2xx_to_invite_is_stray` |
