@@ -141,10 +141,6 @@ impl Daemon {
                 language: config.speech.language,
                 token_key,
                 body_timeout: http::BODY_TIMEOUT,
-                trunk_usable: Arc::new({
-                    let trunks = service.trunks();
-                    move || trunks.borrow().usable()
-                }),
                 now: Arc::new(move || clock.unix_now()),
             },
         );

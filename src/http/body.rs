@@ -60,7 +60,8 @@ pub async fn read_json(request: Request, timeout: Duration) -> Result<Option<Val
         Err(error) => {
             let lines = bytes.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
             let before: usize = lines.map(|line| line.len() + 1).sum();
-            let offset = (before + error.column().saturating_sub(1)).min(bytes.len());
+            let offset = before + error.column().saturating_sub(1);
+            let offset = if error.is_eof() { bytes.len() } else { offset.min(bytes.len()) };
             Err(BodyError::Malformed { message: error.to_string(), offset })
         }
     }

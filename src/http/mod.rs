@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, Method};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use crate::base::secret::Secret;
 use crate::base::time::UnixTime;
@@ -48,8 +48,6 @@ pub struct ApiSettings {
     pub body_timeout: Duration,
     /// The wall clock.
     pub now: Arc<dyn Fn() -> UnixTime + Send + Sync>,
-    /// Whether a trunk is usable, for `/readyz`.
-    pub trunk_usable: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What handlers share.
@@ -64,7 +62,6 @@ struct Shared {
     hosts: Hosts,
     language: String,
     now: Arc<dyn Fn() -> UnixTime + Send + Sync>,
-    trunk_usable: Arc<dyn Fn() -> bool + Send + Sync>,
     body_timeout: Duration,
 }
 
@@ -85,7 +82,6 @@ pub fn router(service: OtpService, settings: ApiSettings) -> Router {
         hosts: Hosts::new(settings.http.listen, settings.http.hosts),
         language: settings.language,
         now: settings.now,
-        trunk_usable: settings.trunk_usable,
         body_timeout: settings.body_timeout,
     };
     let api = Api { service, shared: Arc::new(shared) };
@@ -100,6 +96,8 @@ pub fn router(service: OtpService, settings: ApiSettings) -> Router {
         .method_not_allowed_fallback(|method: Method| async { ApiError::MethodNotAllowed(Face::Alice, method) });
     let router = Router::new()
         .nest("/rest-api", alice)
+        // The nest leaves this one path to the other face.
+        .route("/rest-api/", any(|| async { ApiError::NotFound(Face::Alice) }))
         .route("/send-otp", post(otp_app::send))
         .route("/send-otp/", post(otp_app::send))
         .route("/verify-otp", post(otp_app::verify))

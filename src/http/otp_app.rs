@@ -15,7 +15,7 @@ use super::body::read_json;
 use super::error::{ApiError, Face, Invalid};
 use crate::base::secret::Secret;
 use crate::otp::code::{MAX_LENGTH, MIN_LENGTH};
-use crate::service::{Delivery, Field, FieldError, OtpState, PlaceCall, Problem, VerifyReason};
+use crate::service::{Delivery, Field, FieldError, PlaceCall, Problem, VerifyReason};
 
 /// `POST /send-otp`
 pub async fn send(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
@@ -67,14 +67,7 @@ pub async fn status(
     Path(phone): Path<String>,
 ) -> Result<Response, ApiError> {
     let user = api.identify(&headers)?;
-    let mut status = api.service.otp_status(&user, &phone).await?;
-    // Bare digits may be a national number, or an international one that lost its `+` on the way into a path.
-    if status.state == OtpState::NotFound && !phone.is_empty() && phone.bytes().all(|b| b.is_ascii_digit()) {
-        let international = api.service.otp_status(&user, &format!("+{phone}")).await?;
-        if international.state != OtpState::NotFound {
-            status = international;
-        }
-    }
+    let status = api.service.otp_status(&user, &phone).await?;
 
     #[derive(Serialize)]
     struct Status<'a> {
