@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::config;
 use crate::config::checked::{Config, SpeechConfig, TrunkConfig};
 use crate::net::clock::Clock;
-use crate::net::{dns, entropy, signalling};
+use crate::net::{dns, entropy, signalling, udp};
 use crate::sip::registration::RegistrationState;
 use crate::sip::user_agent::{Command, Event, Policy, Trunk, TrunkId, UserAgent};
 use crate::store::prompt_dir::load_pack;
@@ -92,11 +92,11 @@ async fn try_trunk(config: &Config, trunk: &TrunkConfig, id: TrunkId) -> Result<
     let sip = trunk.sip_trunk(id, &targets).ok_or_else(|| format!("{hop} has no address"))?;
     let way = if hop.host == sip.proxy.ip().to_string() { String::new() } else { format!(" ({})", sip.proxy.ip()) };
     let local =
-        dns::local_address_towards(sip.proxy).map_err(|error| format!("there is no way to {hop}{way}: {error}"))?;
+        udp::local_address_towards(sip.proxy).map_err(|error| format!("there is no way to {hop}{way}: {error}"))?;
     if !trunk.register {
         return Ok(format!("{hop}{way} is reached from {local}; does not register"));
     }
-    let socket = bind(listen).await.map_err(|error| format!("sip.listen {listen} cannot be used: {error}"))?;
+    let socket = bind(listen).map_err(|error| format!("sip.listen {listen} cannot be used: {error}"))?;
     let port = socket.local_addr().map_err(|error| error.to_string())?.port();
     let address = SocketAddr::new(if listen.ip().is_unspecified() { local } else { listen.ip() }, port);
     register(sip, socket, address)
@@ -106,11 +106,9 @@ async fn try_trunk(config: &Config, trunk: &TrunkConfig, id: TrunkId) -> Result<
 }
 
 /// The configured port; any other while a daemon holds it, so that a running one can be checked too.
-async fn bind(listen: SocketAddr) -> std::io::Result<UdpSocket> {
-    match UdpSocket::bind(listen).await {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            UdpSocket::bind(SocketAddr::new(listen.ip(), 0)).await
-        }
+fn bind(listen: SocketAddr) -> std::io::Result<UdpSocket> {
+    match udp::bind(listen) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => udp::bind(SocketAddr::new(listen.ip(), 0)),
         bound => bound,
     }
 }
