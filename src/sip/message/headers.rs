@@ -169,6 +169,14 @@ impl Headers {
         self.fields[at] = self.write_field(header.clone(), &text);
     }
 
+    /// Adds the first field `name` of `from` as its bytes are.
+    pub fn copy_first(&mut self, from: &Headers, name: &HeaderName) {
+        if let Some(value) = from.first(name) {
+            let field = self.write_field(name.clone(), value);
+            self.fields.push(field);
+        }
+    }
+
     /// Adds every field `name` of `from` as its bytes are.
     pub fn copy(&mut self, from: &Headers, name: &HeaderName) {
         for value in from.raw(name) {

@@ -108,11 +108,15 @@ fn scan(bytes: &[u8], start_line: &mut Option<Range<usize>>, headers: &mut Heade
         }
         let line = at..end.line;
         at = end.next;
-        if end.stray_cr {
-            fault = fault.or(Some(bad_request("A line holds a CR")));
-        }
         if start_line.is_none() {
-            *start_line = Some(line);
+            *start_line = Some(line.clone());
+        }
+        if end.stray_cr {
+            // Nothing of this line may get into an answer.
+            fault = fault.or(Some(bad_request("A line holds a CR")));
+            continue;
+        }
+        if line.start == head_start {
             continue;
         }
         match bytes[line.clone()].first() {
@@ -132,7 +136,7 @@ fn scan(bytes: &[u8], start_line: &mut Option<Range<usize>>, headers: &mut Heade
             line.start..colon - blanks
         });
         match (name, colon) {
-            (Some(name), Some(colon)) if is_token(&bytes[name.clone()]) && !end.stray_cr => {
+            (Some(name), Some(colon)) if is_token(&bytes[name.clone()]) => {
                 headers.note(name, colon + 1..line.end);
             }
             _ => fault = fault.or(Some(bad_request("A header line has no valid name"))),
@@ -300,6 +304,9 @@ mod tests {
     fn line_feeds_alone_end_lines_and_a_cr_alone_does_not() {
         assert!(read(HEAD.replace("\r\n", "\n") + "\n").is_ok());
         assert_eq!(fault(format!("{HEAD}Subject: a\rX: b\r\n\r\n")), (400, true));
+        let folded = read(format!("{HEAD} \rX: b\r\n\r\n")).expect_err("malformed");
+        let answer = folded.reply().expect("answered").to_bytes();
+        assert!(Message::parse(answer).is_ok(), "the CR does not get into the answer");
     }
 
     #[test]

@@ -53,8 +53,10 @@ impl Response {
 
     pub(super) fn reply_to_headers(headers: &Headers, status: StatusCode) -> Self {
         let mut response = Response::new(status, None);
-        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
-            response.headers.copy(headers, &name);
+        response.headers.copy(headers, &HeaderName::Via);
+        // A malformed request may have several; an answer has one.
+        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+            response.headers.copy_first(headers, &name);
         }
         response
     }
