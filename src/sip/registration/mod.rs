@@ -7,7 +7,7 @@
 //! | §10.2.4 the granted interval is our own Contact's | `verdict::tests::the_granted_interval_is_that_of_our_own_contact` |
 //! | refresh after 50 to 90 % of it | `backoff::tests::refreshes_come_in_time`, `tests::{outcomes_of_a_first_attempt, a_short_binding_is_refreshed_once_a_second_at_most}` |
 //! | §10.2.8, §21.4.17 423 and Min-Expires | `verdict::tests::min_expires_must_be_more_than_asked_and_not_absurd`, `tests::{outcomes_of_a_first_attempt, a_raised_interval_is_kept}` |
-//! | §20.33, §21.5.4 Retry-After; the next target; back-off that never gives up | `backoff::tests`, `tests::{the_next_target_is_tried_at_once_and_waits_begin_when_all_have_failed, targets_that_ask_for_no_rest_are_not_tried_in_a_circle, all_targets_with_retry_after_are_left_alone_until_the_first_returns, faults_are_retried_for_ever_ever_more_slowly}` |
+//! | §20.33, §21.5.4 Retry-After; the next target; back-off that never gives up | `backoff::tests`, `tests::{the_next_target_is_tried_at_once_and_waits_begin_when_all_have_failed, targets_that_ask_for_no_rest_are_not_tried_in_a_circle, targets_that_time_out_are_not_tried_in_a_circle, all_targets_with_retry_after_are_left_alone_until_the_first_returns, faults_are_retried_for_ever_ever_more_slowly}` |
 //! | 403, 404 and other refusals: slow retry, alarm | `verdict::tests::statuses_are_judged`, `tests::{outcomes_of_a_first_attempt, a_refused_refresh_is_an_alarm_at_once}` |
 //! | §22.2 a second 401 without `stale` stops | `tests::outcomes_of_a_first_attempt` |
 //! | §8.1.3.2 unknown codes are x00; §8.1.3.1 timeouts and transport errors | `verdict::tests::statuses_are_judged`, `tests::outcomes_of_a_first_attempt` |

@@ -284,6 +284,18 @@ fn targets_that_ask_for_no_rest_are_not_tried_in_a_circle() {
 }
 
 #[test]
+fn targets_that_time_out_are_not_tried_in_a_circle() {
+    let mut rig = Rig::new(config(2), 1);
+    rig.input(Input::Start);
+    for _ in 0..2 {
+        // Longer than a failed target is passed over.
+        rig.now += Duration::from_secs(32);
+        rig.input(Input::Failed(SendFailure::TimedOut));
+    }
+    assert_eq!(rig.diary(), ["> 1 300", "! Registering", "> 2 300 elsewhere", "! Waiting TimedOut"]);
+}
+
+#[test]
 fn no_target_at_all_is_a_fault() {
     let mut rig = Rig::new(config(0), 1);
     rig.input(Input::Start);
