@@ -152,8 +152,6 @@ impl Dialer {
         }
         if self.room() == 0 {
             self.desk.put(Output::Released { call });
-        } else if job.expires_at <= now {
-            self.end(call, Reason::Expired, Party::Us);
         } else if self.no_trunks {
             self.end(call, Reason::NoTrunk, Party::Us);
         } else {

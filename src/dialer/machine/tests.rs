@@ -398,12 +398,14 @@ fn the_best_registered_trunk_is_taken() {
 #[test]
 fn a_job_waits_for_a_registration_but_not_for_ever() {
     let trunks = vec![DialTrunk { register: true, ..trunk(1) }];
-    let mut bench = Bench::new(config(trunks.clone()));
+    let mut bench = Bench::new(DialerConfig { max_calls: 1, ..config(trunks.clone()) });
     bench.place(1, &number(1), Phone::answering());
+    bench.place(2, &number(2), Phone::answering());
     bench.run_until(29_000);
     bench.give(registered(1));
     bench.run_out();
-    assert_eq!(verdict(&bench, 1).0, "delivered");
+    // The second waited longer still, but for a channel.
+    assert_eq!((verdict(&bench, 1).0, verdict(&bench, 2).0), ("delivered", "delivered"));
 
     let mut bench = Bench::new(config(trunks));
     bench.place(1, &number(1), Phone::answering());
