@@ -1,7 +1,8 @@
 #!/bin/bash
 # Makes the shipped prompt packs from Debian main alone: apt-get install flite sox
 #
-#   prompts/make.sh [LANG...]      the languages of prompts.tsv, or those named, into prompts/LANG/
+#   prompts/make.sh [LANG...]      the languages of prompts.tsv, or those named, into prompts/LANG/; the name "lab" is
+#                                  prompts/lab/mailbox.wav, the greeting of the built-in carrier's mailbox
 #
 # Every file: WAV, 16 kHz, 16 bits, mono; rumble below 80 Hz removed; starts 10 ms before its first sound and ends 40 ms
 # after its last, with fades of 5 ms; active speech level (ITU-T P.56) LEVEL dBov; peaks under PEAK dBFS; a whole number
@@ -130,6 +131,12 @@ EOF
 }
 
 wanted=" $* " found=0
+if [[ $# -eq 0 || $wanted == *" lab "* ]]; then
+  found=$((found + ($# > 0)))
+  mkdir -p "$HERE/lab"
+  say flite:slt:1.0 "The person you are calling cannot answer. Please leave a message after the tone" "$TEMP/raw.wav"
+  master "$TEMP/raw.wav" "$HERE/lab/mailbox.wav"
+fi
 while IFS='|' read -r language voice digits intro again press_one press_key goodbye; do
   [[ $language == \#* || -z $language ]] && continue
   [[ $# -eq 0 || $wanted == *" $language "* ]] || continue
@@ -155,4 +162,4 @@ goodbye=$goodbye
 EOF
   description "$language" "$voice" "$out/pack.toml"
 done <"$HERE/prompts.tsv"
-((found > 0 && ($# == 0 || found == $#))) || { echo "make.sh: not in prompts.tsv:${wanted}" >&2; exit 1; }
+(($# == 0 || found == $#)) || { echo "make.sh: not in prompts.tsv:${wanted}" >&2; exit 1; }

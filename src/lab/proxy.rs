@@ -115,11 +115,16 @@ impl Proxy {
         response.headers().top_via().is_ok_and(mark)
     }
 
-    /// Sends a response on by the Via below ours. `None` when there is none that leads anywhere.
+    /// Sends a response on by the Via below ours. `None` when there is none that leads anywhere, or when the branch above
+    /// it was not made from it: nobody has us send what we were not sent.
     pub fn send_back(&self, response: &Response) -> Option<Forwarded> {
+        let ours = response.headers().top_via().ok()?;
         let mut response = response.clone();
         response.headers_mut().remove_top_via();
         let via = response.headers().top_via().ok()?;
+        if ours.branch()?.strip_prefix("z9hG4bK") != Some(self.branch(&via).as_str()) {
+            return None;
+        }
         // RFC 3261 §18.2.2, RFC 3581 §4.
         let ip = via.received().or(via.host.ip())?;
         let port = via.rport().flatten().or(via.port).unwrap_or(5060);
@@ -209,6 +214,18 @@ mod tests {
         assert_eq!(response.headers().vias().unwrap().len(), 1);
         assert_eq!(response.headers().record_routes().unwrap().len(), 1);
         assert!(!proxy().has_forwarded(&response));
+        assert_eq!(proxy().send_back(&response), None);
+    }
+
+    #[test]
+    fn a_response_to_what_we_never_forwarded_goes_nowhere() {
+        let mut response = Response::reply_to(&forwarded(Method::Invite), 180);
+        let ours = response.headers().top_via().unwrap();
+        response.headers_mut().remove_top_via();
+        let mut elsewhere = response.headers().top_via().unwrap();
+        elsewhere.host = Host::try_from("127.0.0.66").unwrap();
+        response.headers_mut().set_top_via(&elsewhere);
+        response.headers_mut().push_front(HeaderName::Via, ours);
         assert_eq!(proxy().send_back(&response), None);
     }
 

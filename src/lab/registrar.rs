@@ -23,7 +23,7 @@ use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::base::time::Instant;
 use crate::sip::digest::{self, Algorithm};
-use crate::sip::message::{Credentials, HeaderName, Method, NameAddr, Request, Response, Uri, Via};
+use crate::sip::message::{Credentials, HeaderName, Headers, NameAddr, Request, Response, Uri, Via};
 
 /// How long a nonce serves.
 const NONCE_LIFE: Duration = Duration::from_secs(300);
@@ -175,12 +175,20 @@ impl Registrar {
     /// completed.
     pub fn reply(&self, request: &Request, source: SocketAddr, status: u16) -> Response {
         let mut response = Response::reply_to(request, status);
-        let headers = request.headers();
-        let branch = headers.top_via().ok().and_then(|via| via.branch().map(str::to_owned)).unwrap_or_default();
-        let call = headers.call_id().unwrap_or_default();
-        response.set_to_tag(&stable_token(self.tag_key, &[&branch, call, &status.to_string()]));
+        response.set_to_tag(&self.tag(request.headers()));
         stamp_source(&mut response, source);
         response
+    }
+
+    /// Whether `ack` is for a response of [`Registrar::reply`].
+    pub fn has_refused(&self, ack: &Request) -> bool {
+        ack.headers().to().is_ok_and(|to| to.tag() == Some(&self.tag(ack.headers())))
+    }
+
+    /// The same for a request, its copies and its ACK.
+    fn tag(&self, headers: &Headers) -> String {
+        let branch = headers.top_via().ok().and_then(|via| via.branch().map(str::to_owned)).unwrap_or_default();
+        stable_token(self.tag_key, &[&branch, headers.call_id().unwrap_or_default()])
     }
 
     fn authenticate(
@@ -335,7 +343,7 @@ fn same_number(one: &str, other: &str) -> bool {
 pub(super) mod tests {
     use super::*;
     use crate::sip::digest::{Account, DigestState};
-    use crate::sip::message::{CSeq, HeaderValue, Host, Token, UserPart, Via};
+    use crate::sip::message::{CSeq, HeaderValue, Host, Method, Token, UserPart};
 
     pub(crate) fn accounts() -> Accounts {
         Accounts {

@@ -15,7 +15,7 @@ const ONSET_PACKETS: u32 = 2;
 
 /// Silence that ends speech. The stops inside a word last up to 150 ms, the pauses between words that are read out to be
 /// written down are longer than this.
-const HANGOVER: Duration = Duration::from_millis(300);
+pub const HANGOVER: Duration = Duration::from_millis(300);
 
 /// Hears one stream.
 #[derive(Clone, Debug, Default)]

@@ -46,11 +46,8 @@ impl PromptPack {
     ) -> Result<Self, PromptError> {
         let load = |id: PromptId| prepare(&id.file_name(), files, loudness);
         let samples = PromptId::ALL.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        let encode = |codec: Codec| {
-            let prompt = |pcm: &Vec<i16>| EncodedPrompt::new(codec, Bytes::from(g711::encode(codec, pcm)));
-            (codec, samples.iter().map(prompt).collect())
-        };
-        let encoded = codecs.iter().copied().map(encode).collect();
+        let all = |codec: Codec| (codec, samples.iter().map(|pcm| encode(codec, pcm)).collect());
+        let encoded = codecs.iter().copied().map(all).collect();
         Ok(PromptPack { language: language.to_owned(), samples, encoded })
     }
 
@@ -76,6 +73,19 @@ impl PromptPack {
     pub fn language(&self) -> &str {
         &self.language
     }
+}
+
+/// A lone recording, outside of any pack, at the default [`Loudness`]. `file` names it in errors.
+///
+/// # Errors
+/// It cannot be used.
+pub fn encode_recording(file: &str, wav: &[u8], codec: Codec) -> Result<EncodedPrompt, PromptError> {
+    let pcm = prepare(file, &|_| Ok(wav.to_vec()), Loudness::default())?;
+    Ok(encode(codec, &pcm))
+}
+
+fn encode(codec: Codec, pcm: &[i16]) -> EncodedPrompt {
+    EncodedPrompt::new(codec, Bytes::from(g711::encode(codec, pcm)))
 }
 
 /// One recording: read, resampled, levelled, and padded to whole frames.

@@ -1,0 +1,97 @@
+//! What the lab tells of itself.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::lab::registrar::Change;
+use crate::media::audio_report::AudioReport;
+use crate::sip::call_end::CallEnd;
+use crate::sip::message::UserPart;
+use crate::sip::user_agent::CallId;
+use crate::wire::codec::Codec;
+
+/// A number as it was dialled. `Debug` shows its last two characters only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Dialled(pub String);
+
+impl fmt::Debug for Dialled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let characters = self.0.chars().count();
+        write!(f, "…{}", self.0.chars().skip(characters.saturating_sub(2)).collect::<String>())
+    }
+}
+
+/// What the lab tells, in order.
+#[derive(Clone, Debug)]
+pub enum LabEvent {
+    /// Someone registered or unregistered.
+    Registrar(Change),
+    /// A call is passed on to the telephone that has registered under the number; the lab hears nothing of it.
+    Forwarded {
+        /// The number that was dialled.
+        number: Dialled,
+    },
+    /// A phone is called.
+    Incoming {
+        /// The call.
+        call: CallId,
+        /// The number that was dialled.
+        number: Dialled,
+        /// In whose name.
+        caller: Option<UserPart>,
+    },
+    /// The phone rings.
+    Ringing {
+        /// The call.
+        call: CallId,
+    },
+    /// The phone answered, and audio flows.
+    Answered {
+        /// The call.
+        call: CallId,
+        /// The codec of what the phone sends.
+        codec: Codec,
+    },
+    /// The caller began or stopped to speak.
+    Speech {
+        /// The call.
+        call: CallId,
+        /// Whether he speaks.
+        speaking: bool,
+    },
+    /// The phone pressed a key.
+    Pressed {
+        /// The call.
+        call: CallId,
+        /// The key.
+        digit: char,
+    },
+    /// The call is over, and this is what the phone heard. Told once for each call, and last.
+    Ended(Arc<HeardCall>),
+}
+
+/// What a phone keeps of a call.
+#[derive(Clone)]
+pub struct HeardCall {
+    /// The call.
+    pub call: CallId,
+    /// The number that was dialled.
+    pub number: Dialled,
+    /// How it ended.
+    pub end: CallEnd,
+    /// Figures of the audio, without the audio; `None` when there was none.
+    pub report: Option<AudioReport>,
+    /// What was heard, 8 kHz, in RTP time from the first packet on; empty when the call was not answered.
+    pub pcm: Vec<i16>,
+}
+
+impl fmt::Debug for HeardCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither the number nor what was heard: it may be a code.
+        f.debug_struct("HeardCall")
+            .field("call", &self.call)
+            .field("end", &self.end)
+            .field("samples", &self.pcm.len())
+            .finish_non_exhaustive()
+    }
+}
