@@ -12,6 +12,8 @@ pub mod phone;
 pub mod proxy;
 pub mod registrar;
 pub mod run;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Dialled, HeardCall, LabEvent};
 pub use run::{LabConfig, LabError, LabHandle, start};
