@@ -217,4 +217,56 @@ mod tests {
         let error = try_trunk(&config, &config.trunks[0], TrunkId(0)).await.unwrap_err();
         assert!(error.starts_with("nowhere.invalid cannot be looked up"), "{error}");
     }
+
+    /// A registrar that answers everything with `answer`; what it was asked comes out.
+    async fn registrar(answer: &'static str) -> (u16, mpsc::UnboundedReceiver<String>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let (asked, questions) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+                let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                let kept = ["Via:", "From:", "To:", "Call-ID:", "CSeq:", "Contact:"];
+                let lines = request.lines().filter(|line| kept.iter().any(|name| line.starts_with(name)));
+                let headers: String = lines
+                    .map(|line| format!("{line}{}\r\n", if line.starts_with("To:") { ";tag=registrar" } else { "" }))
+                    .collect();
+                let response = format!("SIP/2.0 {answer}\r\n{headers}Content-Length: 0\r\n\r\n");
+                let _ = socket.send_to(response.as_bytes(), peer).await;
+                let _ = asked.send(request);
+            }
+        });
+        (port, questions)
+    }
+
+    fn config_for(port: u16) -> Config {
+        let source = include_str!("../../config.toml")
+            .replace("127.0.0.1:5070", &format!("127.0.0.1:{port}"))
+            .replace("# listen = \"0.0.0.0:5060\"", "listen = \"127.0.0.1:0\" #");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, source).unwrap();
+        config::load(&path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_trunk_is_registered_and_given_back() {
+        let (port, mut questions) = registrar("200 OK").await;
+        let config = config_for(port);
+        let told = try_trunk(&config, &config.trunks[0], TrunkId(0)).await.unwrap();
+        assert!(told.starts_with(&format!("127.0.0.1:{port} registers 127.0.0.1:")), "{told}");
+        let expires = |request: &str| request.lines().find(|line| line.starts_with("Expires:")).map(str::to_string);
+        assert_eq!(expires(&questions.recv().await.unwrap()).as_deref(), Some("Expires: 600"));
+        assert_eq!(expires(&questions.recv().await.unwrap()).as_deref(), Some("Expires: 0"));
+    }
+
+    #[tokio::test]
+    async fn a_refused_trunk_is_told_with_advice() {
+        let (port, _questions) = registrar("403 Forbidden").await;
+        let config = config_for(port);
+        let told = try_trunk(&config, &config.trunks[0], TrunkId(0)).await.unwrap_err();
+        let expected = "as ringcode: the registrar refuses with 403; are username and password right?";
+        assert_eq!(told, format!("127.0.0.1:{port} {expected}"));
+    }
 }

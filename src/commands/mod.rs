@@ -37,7 +37,7 @@ pub enum Command {
     /// Turn a password into the hash that config.toml wants
     ///
     /// On a terminal the password is asked for twice and not shown. Otherwise it is the first line of standard input:
-    /// printf '%s\\n' "$PASSWORD" | ringcode hash-password
+    /// printf '%s\n' "$PASSWORD" | ringcode hash-password
     HashPassword(hash_password::HashPasswordArgs),
 }
 
