@@ -267,4 +267,6 @@ impl fmt::Debug for Dialer {
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod tests;
