@@ -15,3 +15,6 @@ pub mod session_config;
 pub mod session_io;
 pub mod source_lock;
 pub mod speech_detector;
+
+#[cfg(test)]
+mod tests;
