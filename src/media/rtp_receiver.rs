@@ -119,7 +119,10 @@ mod tests {
         RtpHeader { payload_type: 0, marker: false, sequence, timestamp: 0, ssrc }
     }
 
-    fn after(sequences: &[u16]) -> (u64, u64, u64, u64) {
+    /// Received, lost, double, late.
+    type Figures = (u64, u64, u64, u64);
+
+    fn after(sequences: &[u16]) -> Figures {
         let mut receiver = RtpReceiver::default();
         for sequence in sequences {
             receiver.receive(Instant::ZERO, &header(1, *sequence));
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn losses_duplicates_and_disorder_are_told_apart() {
-        let cases: [(&str, &[u16], (u64, u64, u64, u64)); 8] = [
+        let cases: [(&str, &[u16], Figures); 8] = [
             ("in order", &[1, 2, 3], (3, 0, 0, 0)),
             ("across the wrap", &[65_534, 65_535, 0, 1], (4, 0, 0, 0)),
             ("one lost", &[1, 2, 4], (3, 1, 0, 0)),

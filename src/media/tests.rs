@@ -28,10 +28,13 @@ struct End {
     events: Vec<Event>,
 }
 
-/// A call and the packets that are under way in it, by time of arrival and a number that keeps their order.
+/// A packet under way: its time of arrival, a number that keeps the order, the end that it goes to, and its bytes.
+type UnderWay = (Instant, u64, usize, Vec<u8>);
+
+/// A call and the packets that are under way in it.
 struct Call {
     ends: [End; 2],
-    link: BinaryHeap<Reverse<(Instant, u64, usize, Vec<u8>)>>,
+    link: BinaryHeap<Reverse<UnderWay>>,
     random: Random,
     packets: u64,
 }
@@ -114,8 +117,9 @@ impl Call {
     }
 }
 
-/// One call: our end plays a prompt, a second of silence and the prompt again; the phone presses some keys.
-fn check_call(seed: u64) {
+/// One call: our end plays a prompt, a second of silence and the prompt again; the phone presses some keys. Returns how
+/// many packets the phone found lost, double and late.
+fn check_call(seed: u64) -> [u64; 3] {
     let codec = if seed.is_multiple_of(2) { Codec::Pcmu } else { Codec::Pcma };
     let mut call = Call::new(seed, codec);
     let at = |millis| Instant::ZERO + Duration::from_millis(millis);
@@ -152,9 +156,10 @@ fn check_call(seed: u64) {
 
     let (ours, phone) = (call.ends[0].session.report(), call.ends[1].session.report());
     assert_eq!((ours.sent, phone.sent), (SECONDS * 50, SECONDS * 50));
-    assert!(phone.lost > 0 && phone.duplicates > 0 && phone.late > 0 && phone.dropped == 0);
+    assert_eq!(phone.dropped, 0);
     let under_way = ours.sent - (phone.received - phone.duplicates + phone.lost);
-    assert!(under_way <= 5, "{under_way} packets unaccounted for");
+    // Up to four are on the link, and losses at the very start and end have no sequence number around them.
+    assert!(under_way <= 10, "{under_way} packets unaccounted for");
     let heard = phone.heard.unwrap_or_default();
     let spoken = g711::decode(codec, &[PROMPT])[0];
     let frames: Vec<bool> = heard.chunks(160).map(|frame| frame.iter().all(|sample| *sample == spoken)).collect();
@@ -164,14 +169,20 @@ fn check_call(seed: u64) {
     assert!((100..110).contains(&(last - first)), "spoken in frames {first} to {last}");
     assert!(frames[first..=last].iter().filter(|spoken| **spoken).count() > 45);
     assert!(!frames[first + 30..last - 30].iter().any(|spoken| *spoken), "the gap is silent");
+    [phone.lost, phone.duplicates, phone.late]
 }
 
 #[test]
 fn thousands_of_calls_through_a_bad_link_count_each_key_once() {
+    let mut faults = [0; 3];
     for seed in 0..CALLS {
-        if let Err(panic) = std::panic::catch_unwind(|| check_call(seed)) {
-            eprintln!("seed {seed}");
-            std::panic::resume_unwind(panic);
+        match std::panic::catch_unwind(|| check_call(seed)) {
+            Ok(found) => faults.iter_mut().zip(found).for_each(|(sum, found)| *sum += found),
+            Err(panic) => {
+                eprintln!("seed {seed}");
+                std::panic::resume_unwind(panic);
+            }
         }
     }
+    assert!(faults.iter().all(|found| *found > CALLS), "the link was too good: {faults:?}");
 }
