@@ -45,6 +45,7 @@ fn words(step: &Step) -> String {
         "goodbye" => "goodbye".into(),
         "held" => "the phone put us on hold".into(),
         "resumed" => "the phone resumed".into(),
+        "ended" => format!("over: {}", text("reason").replace('_', " ")),
         // A step of a newer daemon is better shown raw than not at all.
         other => match &step.detail {
             Value::Object(detail) if !detail.is_empty() => {
