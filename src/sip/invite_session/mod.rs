@@ -1,26 +1,28 @@
 //! One call: from INVITE to the last ACK after its end (RFC 3261 §13-15), as caller and as called.
 //!
-//! | rule | test (in `tests`) |
+//! Tested through the user agent, whose transactions it needs: the tests stand in `user_agent::tests`.
+//!
+//! | rule | test |
 //! |---|---|
-//! | RFC 3261 §13.2.2.1, RFC 3960: provisional responses for each To tag; early media is never an answer (T13) | `early_media_of_several_forks_is_told_and_is_no_answer` |
-//! | §13.2.2.4: each copy of a 2xx is ACKed alike | `each_copy_of_a_2xx_gets_the_same_ack` |
-//! | §13.2.2.4: a second fork is ACKed and ended | `a_second_fork_is_acked_and_ended` |
-//! | §13.2.2.4: the ACK carries the INVITE's credentials | `a_challenged_invite_is_sent_again_and_its_ack_has_the_credentials` |
-//! | §13.2.1: an answer that cannot be used, or none, ends the call | `an_unusable_answer_is_acked_and_ended`, `a_2xx_without_answer_is_acked_and_ended` |
-//! | §9.1: CANCEL, 487; 2xx crossing CANCEL; no response at all | `cancelled_before_the_answer`, `a_2xx_that_crosses_the_cancel_is_acked_and_ended`, `cancelled_without_any_response` |
-//! | §15: BYE of either side; BYE that overtakes the 2xx | `bye_of_either_side`, `a_bye_that_overtakes_the_2xx_ends_the_call` |
-//! | §15.1.1, §22: a challenged BYE is answered, on the trunk's flow only (D5, S3) | `a_challenged_bye_is_answered_on_the_flow_only` |
-//! | §22.2, requirement D3: at most two INVITEs with credentials | `nonces_without_end_are_given_up` |
-//! | §8.1.3.4: redirection is refused | `final_responses_end_the_call_with_their_reason` |
-//! | §12.2.2: lower CSeq is 500; after BYE 481 | `requests_out_of_order_and_after_the_end_are_refused` |
-//! | §14.1, §14.2: glare both ways | `glare_is_491_and_ends_in_a_second_try`, `an_update_before_the_answer_is_491` |
-//! | RFC 3264 §8: hold, resume, moved port, unchanged description, delayed offer | `hold_and_resume`, `an_unchanged_description_changes_nothing`, `a_reinvite_without_offer_gets_ours` |
-//! | §14.2: an offer that cannot be used is 488 and changes nothing | `an_unusable_reinvite_is_488_and_the_call_stays` |
-//! | §13.3.1.4: our 2xx is repeated until the ACK, for 64*T1 | `our_2xx_is_repeated_until_acked`, `a_2xx_that_is_never_acked_ends_the_call` |
-//! | §15: the called side sends no BYE before the ACK | `the_called_side_waits_for_the_ack_with_its_bye` |
-//! | §13.3.1: provisional responses, answer, refusal, CANCEL as the called side | `two_agents_live_a_whole_call`, `a_cancelled_incoming_call_is_487` |
-//! | RFC 3311 §5.2, RFC 6086, §11: UPDATE, INFO, OPTIONS in the dialog; 405 and 501 | `requests_inside_the_dialog_are_answered` |
-//! | RFC 3326: Reason of responses and BYE | `final_responses_end_the_call_with_their_reason`, `bye_of_either_side` |
+//! | RFC 3261 §13.2.2.1, RFC 3960: provisional responses for each To tag; early media is never an answer (T13) | `calling::early_media_of_several_forks_is_told_and_is_no_answer` |
+//! | §13.2.2.4: each copy of a 2xx is ACKed alike | `calling::each_copy_of_a_2xx_gets_the_same_ack` |
+//! | §13.2.2.4: a second fork is ACKed and ended | `calling::a_second_fork_is_acked_and_ended` |
+//! | §13.2.2.4: the ACK carries the INVITE's credentials | `calling::a_challenged_invite_is_sent_again_and_its_ack_has_the_credentials` |
+//! | §13.2.1: an answer that cannot be used, or none, ends the call | `calling::an_unusable_answer_is_acked_and_ended`, `calling::a_2xx_without_answer_is_acked_and_ended` |
+//! | §9.1: CANCEL, 487; 2xx crossing CANCEL; no response at all | `calling::cancelled_before_the_answer`, `calling::a_2xx_that_crosses_the_cancel_is_acked_and_ended`, `calling::cancelled_without_any_response` |
+//! | §15: BYE of either side; BYE that overtakes the 2xx | `answered::bye_of_either_side`, `calling::a_bye_that_overtakes_the_2xx_ends_the_call` |
+//! | §15.1.1, §22: a challenged BYE is answered, on the trunk's flow only (D5, S3) | `answered::a_challenged_bye_is_answered_on_the_flow_only` |
+//! | §22.2, requirement D3: at most two INVITEs with credentials | `calling::nonces_without_end_are_given_up` |
+//! | §8.1.3.4: redirection is refused | `calling::final_responses_end_the_call_with_their_reason` |
+//! | §12.2.2: lower CSeq is 500; after BYE 481 | `answered::requests_out_of_order_and_after_the_end_are_refused` |
+//! | §14.1, §14.2: glare both ways | `answered::glare_is_491_and_ends_in_a_second_try`, `calling::an_update_before_the_answer_is_491` |
+//! | RFC 3264 §8: hold, resume, moved port, unchanged description, delayed offer | `answered::hold_and_resume`, `answered::an_unchanged_description_changes_nothing`, `answered::a_reinvite_without_offer_gets_ours` |
+//! | §14.2: an offer that cannot be used is 488 and changes nothing | `answered::an_unusable_reinvite_is_488_and_the_call_stays` |
+//! | §13.3.1.4: our 2xx is repeated until the ACK, for 64*T1 | `ringing::our_2xx_is_repeated_until_acked`, `ringing::a_2xx_that_is_never_acked_ends_the_call` |
+//! | §15: the called side sends no BYE before the ACK | `ringing::the_called_side_waits_for_the_ack_with_its_bye` |
+//! | §13.3.1: provisional responses, answer, refusal, CANCEL as the called side | `pair::two_agents_live_a_whole_call`, `ringing::a_cancelled_incoming_call_is_487` |
+//! | RFC 3311 §5.2, RFC 6086, §11: UPDATE, INFO, OPTIONS in the dialog; 405 and 501 | `answered::requests_inside_the_dialog_are_answered` |
+//! | RFC 3326: Reason of responses and BYE | `calling::final_responses_end_the_call_with_their_reason`, `answered::bye_of_either_side` |
 //!
 //! Not here: Reason in CANCEL, which the transaction layer makes; reliable provisional responses (RFC 3262) and session
 //! timers (RFC 4028), which are not offered; the digits of INFO, whose room is [`talk`].
@@ -159,7 +161,7 @@ pub struct InviteSession {
 
 enum Phase {
     /// Our INVITE has no final response.
-    Calling(Calling),
+    Calling(Box<Calling>),
     /// Their INVITE has no final response.
     Ringing(Box<Ringing>),
     /// Answered.
@@ -174,7 +176,7 @@ impl InviteSession {
         let tag = invite.headers().from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         let mut wire = Wire::new(now, flow, random, tag);
         let calling = Calling::start(&mut wire, invite, local);
-        InviteSession { wire, phase: Phase::Calling(calling) }
+        InviteSession { wire, phase: Phase::Calling(Box::new(calling)) }
     }
 
     /// Takes a call that came in with `invite`; `dialog` is what a 2xx to it will make.

@@ -106,11 +106,11 @@ impl Talk {
         match input {
             Input::Request { key, request, path } => self.on_request(wire, key, request, path),
             Input::Ack { request, path } => self.on_ack(wire, request, path),
-            Input::Response { response, path, .. } if response.status_code().is_success() => {
+            Input::Response { response, path, .. } if super::is_invite_success(response) => {
                 self.modified(wire, response, path)
             }
             Input::Response { id: Some(id), response, path } if response.status_code().is_final() => {
-                self.on_refusal(wire, id, response, path)
+                self.on_final(wire, id, response, path)
             }
             Input::Failed { id, failure } => self.on_failure(wire, id, failure),
             Input::Hangup(cause) => self.on_hangup(wire, cause),
@@ -295,11 +295,8 @@ impl Talk {
 
     /// A 2xx to our re-INVITE.
     fn modified(&mut self, wire: &mut Wire, response: &Response, path: Path) -> Option<Phase> {
-        let cseq = response.headers().cseq().ok()?;
-        if cseq.method != Method::Invite {
-            return None;
-        }
-        let modify = self.modify.take_if(|modify| modify.sent.is_some_and(|(_, sent)| sent == cseq.number))?;
+        let cseq = response.headers().cseq().ok()?.number;
+        let modify = self.modify.take_if(|modify| modify.sent.is_some_and(|(_, sent)| sent == cseq))?;
         let (id, number) = modify.sent?;
         let sent = wire.take_outgoing(id).map(|outgoing| outgoing.request);
         self.dialog.refresh_target(response.headers());
@@ -317,7 +314,7 @@ impl Talk {
         }
     }
 
-    fn on_refusal(&mut self, wire: &mut Wire, id: RequestId, response: &Response, path: Path) -> Option<Phase> {
+    fn on_final(&mut self, wire: &mut Wire, id: RequestId, response: &Response, path: Path) -> Option<Phase> {
         let outgoing = wire.take_outgoing(id)?;
         let status = response.status();
         if matches!(status, 401 | 407) {
