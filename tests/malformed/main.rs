@@ -12,3 +12,4 @@ mod rendering;
 mod rfc4475;
 mod rfc5118;
 mod session;
+mod user_agent;

@@ -21,6 +21,9 @@ pub struct Flow {
     pub contact: Uri,
     /// Where packets go unless the dialog's route names an address.
     pub path: Path,
+    /// Whether everything goes to `path`, wherever the dialog's route leads: for what could be a trick to make us send
+    /// packets to somebody else.
+    pub pinned: bool,
     /// User-Agent and Server; none when it holds what a header cannot.
     pub agent: Option<HeaderValue>,
     /// With what challenges are answered.
@@ -40,7 +43,7 @@ impl Flow {
     /// Where the next request of `dialog` goes.
     pub fn path_of(&self, dialog: &Dialog) -> Path {
         let reachable = |hop: &SocketAddr| !is_private(hop.ip()) || is_private(self.path.remote.ip());
-        match dialog.next_hop().filter(reachable) {
+        match dialog.next_hop().filter(|hop| !self.pinned && reachable(hop)) {
             Some(remote) => Path { remote, ..self.path },
             // A name that is not resolved, another transport, or a private address that a carrier forgot to rewrite
             // (RFC 3261 §8.1.2 leaves such exceptions to local policy).

@@ -17,7 +17,9 @@ use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::sip::call_end::{CallEnd, EndReason, Party};
 use crate::sip::invite_session::{self as session, Failure, Flow, InviteSession, RequestId, add_allow};
-use crate::sip::message::{HeaderValue, Message, Method, Request, Response, SipUri, UserPart, check_response};
+use crate::sip::message::{
+    HeaderName, HeaderValue, Message, Method, Request, Response, SipUri, UserPart, check_response,
+};
 use crate::sip::offer_answer::LocalMedia;
 use crate::sip::registration::{self, RegistrationState, SendFailure};
 use crate::sip::transaction::{
@@ -177,7 +179,8 @@ impl UserAgent {
         let path = Path::udp(source);
         match Message::parse(Bytes::copy_from_slice(bytes)) {
             Ok(Message::Response(response)) if check_response(&response).is_err() => self.counters.malformed += 1,
-            Ok(message) => self.transactions.receive(now, message, path),
+            Ok(Message::Request(request)) => self.receive_request(now, request, path),
+            Ok(response) => self.transactions.receive(now, response, path),
             Err(malformed) => {
                 self.counters.malformed += 1;
                 if let Some(mut reply) = malformed.reply() {
@@ -497,16 +500,20 @@ impl UserAgent {
     /// off the hook there.
     fn adopt_orphan(&mut self, now: Instant, response: &Response, path: Path) {
         let headers = response.headers();
+        // RFC 3261 §18.1.2: an answer to a request of ours has our Via.
+        let is_ours = headers.top_via().is_ok_and(|via| {
+            via.host.ip() == Some(self.policy.local.ip()) && via.port == Some(self.policy.local.port())
+        });
         let is_answer =
             response.status_code().is_success() && headers.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         let tag = headers.from().ok().and_then(|from| from.tag().map(str::to_owned));
-        let (Some(tag), Ok(call_id), true) = (tag, headers.call_id(), is_answer) else { return };
+        let (Some(tag), Ok(call_id), true) = (tag, headers.call_id(), is_answer && is_ours) else { return };
         if self.calls.len() >= self.policy.max_calls.saturating_add(MAX_LINGERING) {
             return;
         }
         self.counters.orphans += 1;
         let trunk = self.trunk_of(path.remote.ip());
-        let flow = self.flow_back(now, trunk, path);
+        let flow = Flow { pinned: true, ..self.flow_back(now, trunk, path) };
         let session = InviteSession::orphan(now, flow, response, self.random.fork());
         let call = self.new_incoming();
         self.insert(call, trunk, path.remote, session, ((call_id.to_owned(), tag), None));
@@ -521,6 +528,7 @@ impl UserAgent {
                 local: self.policy.local,
                 contact: SipUri::new(None, self.policy.local.ip().into(), Some(self.policy.local.port())).into(),
                 path,
+                pinned: false,
                 agent: self.name.clone(),
                 account: None,
                 trusted: Arc::from([]),

@@ -86,6 +86,7 @@ impl Profile {
             local: policy.local,
             contact: self.contact.clone(),
             path: Path::udp(remote),
+            pinned: false,
             agent,
             account: self.account.clone(),
             trusted: self.trusted.clone(),

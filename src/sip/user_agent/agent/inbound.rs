@@ -4,13 +4,29 @@ use super::UserAgent;
 use crate::base::time::Instant;
 use crate::sip::dialog::Dialog;
 use crate::sip::invite_session::{self as session, InviteSession, add_allow};
-use crate::sip::message::{HeaderName, HeaderValue, Method, Request, Response};
+use crate::sip::message::{HeaderName, HeaderValue, Message, Method, Request, Response};
 use crate::sip::offer_answer::read_description;
 use crate::sip::transaction::{Path, ServerKey};
 use crate::sip::user_agent::event::{Event, Output};
 use crate::sip::user_agent::screen::{Refusal, screen, screen_content, unsupported};
 
 impl UserAgent {
+    pub(super) fn receive_request(&mut self, now: Instant, request: Request, path: Path) {
+        let has_name = request.headers().top_via().is_ok_and(|via| via.has_rfc3261_branch());
+        match screen(&request) {
+            // It cannot be told from other requests, so no transaction can be made for it.
+            Err(refusal) if !has_name => {
+                self.counters.refused += 1;
+                if *request.method() != Method::Ack {
+                    let mut response = refusal.response(&request);
+                    response.set_to_tag(&self.random.token());
+                    self.transactions.send_stateless(Message::Response(response), path);
+                }
+            }
+            _ => self.transactions.receive(now, Message::Request(request), path),
+        }
+    }
+
     pub(super) fn on_request(&mut self, now: Instant, key: ServerKey, request: Request, path: Path) {
         if let Err(refusal) = screen(&request) {
             return self.refuse(now, key, &request, refusal);

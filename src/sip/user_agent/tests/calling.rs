@@ -260,11 +260,13 @@ fn a_cancel_that_brings_no_487_frees_the_call_after_64_t1() {
     assert_eq!(bench.call_events(), []);
     bench.pass(seconds(2));
     assert_eq!(bench.end().reason, EndReason::Cancelled);
-    // A 2xx after all that: a phone is off the hook.
-    bench.reply_with(&invite, 200, "t1", &[CONTACT], SDP);
+    // A 2xx after all that: a phone is off the hook. Nothing goes to where a forger might lead us.
+    let elsewhere = ("Contact", "<sip:phone@127.0.0.9:5060>");
+    bench.reply_with(&invite, 200, "t1", &[elsewhere], SDP);
     let sent = bench.sent();
-    let [(_, Message::Request(ack)), (_, Message::Request(bye))] = &sent[..] else { panic!("{sent:?}") };
+    let [(ack_to, Message::Request(ack)), (bye_to, Message::Request(bye))] = &sent[..] else { panic!("{sent:?}") };
     assert_eq!((ack.method(), bye.method()), (&Method::Ack, &Method::Bye));
+    assert_eq!((*ack_to, *bye_to), (carrier(), carrier()));
     assert_eq!(bench.agent.counters().orphans, 1);
     bench.reply_with(&invite, 200, "t1", &[CONTACT], SDP);
     assert_eq!(bench.sent().len(), 1, "its copy is ACKed only");
