@@ -250,6 +250,11 @@ mod tests {
             sqlx::raw_sql(sql).execute(&mut other).await.unwrap();
         }
 
+        /// What is told next; a test waits for nothing longer than this.
+        async fn told(&mut self) -> CallProgress {
+            tokio::time::timeout(Duration::from_secs(20), self.progress.recv()).await.unwrap().unwrap()
+        }
+
         async fn status(&self, id: i64) -> CallStatus {
             self.store.call("ann", id).await.unwrap().unwrap().row.status
         }
@@ -301,7 +306,7 @@ mod tests {
         bench.recorder.end(end(id));
         let mut told = Vec::new();
         while told.len() < 41 {
-            told.push(bench.progress.recv().await.unwrap());
+            told.push(bench.told().await);
         }
         assert_eq!(bench.status(id).await, CallStatus::Failure);
         let stored: Vec<i64> =
@@ -333,7 +338,7 @@ mod tests {
         assert_eq!(bench.answers.recv().await, Some(AttemptAnswer::Failed(CallId(2))));
         assert_eq!((bench.status_row(running).await, bench.status_row(next).await), (2, 1));
         bench.damage("ALTER TABLE gone RENAME TO event").await;
-        let told = bench.progress.recv().await.unwrap();
+        let told = bench.told().await;
         assert_eq!((told.call_id, told.entry.event.as_str()), (running, "ended"));
         assert_eq!(bench.status(running).await, CallStatus::Failure);
         assert_eq!(bench.recorder.steps.load(Ordering::Relaxed), 0);

@@ -307,6 +307,23 @@ async fn cancelling_takes_out_of_the_queue_what_waits() {
 }
 
 #[tokio::test]
+async fn a_request_that_has_ended_in_the_store_is_not_dialled_whatever_the_dialer_believes() {
+    let mut bench = Bench::start(SETUP).await;
+    let first = bench.place("0919273022").await;
+    let second = bench.place("0919273022").await;
+    // Requests come in order: when the third has been called, the dialer holds the second back for its number.
+    let third = bench.place("0919273030").await;
+    bench.until(third, "ended").await;
+    bench.store.cancel("ann", second, Clock::start().unix_now()).await.unwrap();
+    bench.service.cancel_call(&ann(), first).await.unwrap();
+    bench.until(first, "ended").await;
+    let fourth = bench.place("0919273022").await;
+    bench.until(fourth, "ringing").await;
+    let dialled = bench.log().iter().filter(|line| *line == "invite +84919273022").count();
+    assert_eq!((dialled, bench.detail(second).await.record.num_attempt), (2, 0));
+}
+
+#[tokio::test]
 async fn more_requests_than_memory_holds_are_all_called_once_and_in_order() {
     const CALLS: usize = 200;
     let mut bench = Bench::start(Setup { max_queue: 2, max_calls: 1, ..SETUP }).await;
