@@ -204,7 +204,9 @@ mod tests {
         connection
     }
 
-    fn queued<O: Operation>(operation: O) -> (Box<dyn Job>, oneshot::Receiver<Result<O::Answer, StoreError>>) {
+    type Awaited<O> = oneshot::Receiver<Result<<O as Operation>::Answer, StoreError>>;
+
+    fn queued<O: Operation>(operation: O) -> (Box<dyn Job>, Awaited<O>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Queued { operation, answer: None, reply }), answer)
     }
