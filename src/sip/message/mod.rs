@@ -1,8 +1,8 @@
 //! SIP messages (RFC 3261 §7, §25): bytes in, typed values on demand, bytes out.
 //!
-//! Reading is one bounded pass over the datagram that notes where each header field stands ([`Message::parse`]); nothing is
-//! interpreted until it is asked for ([`Headers`]). What we write goes through types that cannot hold a line break,
-//! so that no value can add a header field of its own ([`HeaderValue`], [`UserPart`]).
+//! Reading is one bounded pass over the datagram that notes where each header field stands ([`Message::parse`]);
+//! nothing is interpreted until it is asked for ([`Headers`]). What we write goes through types that cannot hold a
+//! line break, so that no value can add a header field of its own ([`HeaderValue`], [`UserPart`]).
 //!
 //! | rule | where | test |
 //! |---|---|---|

@@ -388,6 +388,8 @@ mod tests {
             "alice",
             "sip:@example.com",
             "sip:a@b@c",
+            "sip:a@b;x=y@z",
+            "sip:a@b?x=y@z",
             "sip:a b@c",
             "<sip:a@b>",
             "sip:a@b;",
