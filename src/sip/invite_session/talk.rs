@@ -233,9 +233,9 @@ impl Talk {
         Ok(())
     }
 
-    /// Takes `description` as ours. RFC 3264 §8: its version grows by one when anything has changed, and else stays.
+    /// Takes `description`, made of `self.local` and so of its version, as ours. RFC 3264 §8: the version grows by one when
+    /// anything has changed, and else stays.
     fn describe(&mut self, mut description: SessionDescription) {
-        description.origin.version.clone_from(&self.description.origin.version);
         if description != self.description {
             self.local.version += 1;
             description.origin.version = self.local.version.to_string();

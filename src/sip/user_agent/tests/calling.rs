@@ -57,7 +57,10 @@ fn early_media_of_several_forks_is_told_and_is_no_answer() {
     bench.reply_with(&invite, 180, "a", &[], "");
     let early = CallEvent::EarlyMedia { status: 183 };
     let ringing = |status| CallEvent::Ringing { status };
-    assert_eq!(bench.call_events(), [CallEvent::Trying, early.clone(), early, ringing(183), ringing(180)]);
+    assert_eq!(bench.call_events(), [CallEvent::Trying, early.clone(), early.clone(), ringing(183), ringing(180)]);
+    // A fork that rang begins to play.
+    bench.reply_with(&invite, 183, "c", &[CONTACT], SDP);
+    assert_eq!(bench.call_events(), [early]);
     bench.reply_with(&invite, 200, "b", &[CONTACT], &SDP.replace("4000", "4020"));
     let [CallEvent::Answered { media }] = bench.call_events()[..] else { panic!("answered") };
     assert_eq!(media.remote.port(), 4020);
