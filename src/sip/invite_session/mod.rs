@@ -25,7 +25,7 @@
 //! | RFC 3326: Reason of responses and BYE | `calling::final_responses_end_the_call_with_their_reason`, `answered::bye_of_either_side` |
 //!
 //! Not here: Reason in CANCEL, which the transaction layer makes; reliable provisional responses (RFC 3262) and session
-//! timers (RFC 4028), which are not offered; the digits of INFO, whose room is [`talk`].
+//! timers (RFC 4028), which are not offered; the digits of INFO, whose room is `talk`.
 
 mod calling;
 mod detail;
