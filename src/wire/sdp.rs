@@ -1,10 +1,10 @@
 //! Session descriptions (RFC 8866), read tolerantly and written strictly.
 //!
-//! Own reading and writing, after `sdp-types` had been tried behind a cleaning pass: that crate refuses a whole
-//! description for one field it cannot read (a `t=` with text, a `b=` without number, an `o=` version beyond 64 bits,
-//! a byte that is not UTF-8, a second `c=`), so that the cleaning had to understand every line first and left nothing
-//! to parse. It stays as the oracle of the tests. What we read is what an audio call needs: `o=`, `c=`, `m=` and `a=`;
-//! the other lines are skipped, missing ones are no error.
+//! Own reading and writing, not `sdp-types` behind a cleaning pass: that crate refuses a whole description for one field
+//! it cannot read (a `t=` with text, a `b=` without number, an `o=` version beyond 64 bits, a byte that is not UTF-8, a
+//! second `c=`), so that the cleaning would have to understand every line first and leave nothing to parse. It is the
+//! oracle of the tests. What we read is what an audio call needs: `o=`, `c=`, `m=` and `a=`; the other lines are
+//! skipped, missing ones are no error.
 //!
 //! Bounds: [`MAX_BYTES`], [`MAX_MEDIA`], 128 formats a stream (there are 128 payload types), one `rtpmap` and one
 //! `fmtp` a payload type, and [`MAX_ATTRIBUTES`] others a section, so that every later look-up is short whatever

@@ -64,6 +64,28 @@ fn the_bodies_of_the_torture_messages_are_read() {
     println!("{read} descriptions of torture messages read");
 }
 
+/// Why descriptions are not read by `sdp-types`: each of these is usable, and refused by it.
+#[test]
+fn one_odd_field_does_not_spoil_a_description() {
+    let whole = SessionDescription::parse(OFFER.as_bytes()).expect("valid");
+    assert!(sdp_types::Session::parse(OFFER.as_bytes()).is_ok());
+    for (line, odd) in [
+        ("t=0 0\r\n", &b"t=now later\r\n"[..]),
+        ("t=0 0\r\n", b"b=CT:lots\r\nt=0 0\r\n"),
+        ("- 17 3 IN", b"- 17 340282366920938463463374607431768211456 IN"),
+        ("s=-\r\n", b"s=\xe9\xff\r\n"),
+        ("c=IN IP4 192.0.2.1\r\n", b"c=IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.2\r\n"),
+        ("s=-\r\n", b"s=-\r\ns=-\r\n"),
+        ("v=0\r\n", b""),
+    ] {
+        let (before, after) = OFFER.split_once(line).expect("in the offer");
+        let text = [before.as_bytes(), odd, after.as_bytes()].concat();
+        assert!(sdp_types::Session::parse(&text).is_err(), "{}", odd.escape_ascii());
+        let read = SessionDescription::parse(&text).expect("tolerated");
+        assert_eq!((read.connection, read.media), (whole.connection.clone(), whole.media.clone()));
+    }
+}
+
 #[test]
 fn families_of_the_streams_may_differ() {
     let text = "v=0\r\no=bob 280744730 28977631 IN IP4 host.example.com\r\ns=\r\nt=0 0\r\n\
