@@ -221,7 +221,7 @@ impl Calling {
                 // RFC 3261 §14.2
                 wire.refuse(key, request, 491);
             }
-            Method::Info => wire.refuse(key, request, 200),
+            Method::Info => super::talk::answer_info(wire, key, request),
             Method::Options => super::talk::answer_options(wire, key, request),
             Method::Other(_) => wire.refuse(key, request, 501),
             _ => wire.refuse(key, request, 405),

@@ -118,7 +118,8 @@ impl Ringing {
             // RFC 3261 §14.2, RFC 3311 §5.2: the offer of the INVITE is still open.
             Method::Invite => retry_later(wire, key, request),
             Method::Update if !request.body().is_empty() => retry_later(wire, key, request),
-            Method::Update | Method::Info => wire.refuse(key, request, 200),
+            Method::Update => wire.refuse(key, request, 200),
+            Method::Info => talk::answer_info(wire, key, request),
             Method::Options => talk::answer_options(wire, key, request),
             Method::Other(_) => wire.refuse(key, request, 501),
             _ => wire.refuse(key, request, 405),

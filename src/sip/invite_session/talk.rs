@@ -6,7 +6,7 @@ use super::wire::{Kind, Timer, Wire, sdp_type};
 use super::{Failure, Input, Phase, RequestId, detail, glare_wait, hang_up, peer};
 use crate::sip::call_end::{CallEnd, EndReason, Party};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{HeaderName, Method, Request, Response};
+use crate::sip::message::{HeaderName, HeaderValue, Method, Request, Response};
 use crate::sip::offer_answer::{
     Direction, LocalMedia, MediaRefused, NegotiatedMedia, accept_answer, answer_offer, offer,
 };
@@ -180,8 +180,7 @@ impl Talk {
                 return Some(Phase::Over);
             }
             Method::Invite | Method::Update => self.on_offer(wire, key, request, path),
-            // Its digits are read here one day (application/dtmf-relay, application/dtmf).
-            Method::Info => wire.refuse(key, request, 200),
+            Method::Info => answer_info(wire, key, request),
             Method::Options => answer_options(wire, key, request),
             Method::Other(_) => wire.refuse(key, request, 501),
             _ => wire.refuse(key, request, 405),
@@ -365,6 +364,22 @@ impl Talk {
         let end = CallEnd { sip_status, ..CallEnd::plain(EndReason::Timeout, peer(self.incoming)) };
         hang_up(wire, &mut self.dialog, None, end)
     }
+}
+
+/// Bodies of INFO that carry key presses (RFC 2976, requirement M13).
+const INFO_BODIES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+
+/// RFC 6086 §4.2.2: 200, or 415 for a body that nobody reads. The digits are read here one day.
+pub fn answer_info(wire: &mut Wire, key: ServerKey, request: &Request) {
+    let known = request.content_type().is_none_or(|kind| INFO_BODIES.contains(&kind.as_str()));
+    if request.body().is_empty() || known {
+        return wire.refuse(key, request, 200);
+    }
+    let mut response = wire.reply(request, 415);
+    if let Ok(accepted) = HeaderValue::try_from(INFO_BODIES.join(", ")) {
+        response.headers_mut().push(HeaderName::Accept, accepted);
+    }
+    wire.respond(key, response);
 }
 
 /// RFC 3261 §11.2

@@ -196,6 +196,9 @@ fn requests_inside_the_dialog_are_answered() {
         bench.response()
     };
     assert_eq!(ask(Method::Info, &[], "").status(), 200);
+    let unread = ask(Method::Info, &[], "v=0");
+    assert_eq!(unread.status(), 415);
+    assert_eq!(unread.headers().text(&HeaderName::Accept), Some("application/dtmf-relay, application/dtmf"));
     let options = ask(Method::Options, &[], "");
     assert_eq!((options.status(), options.headers().allow().len()), (200, 7));
     let update = ask(Method::Update, &[CONTACT], &SDP.replace("1 1 IN", "1 2 IN").replace("4000", "4300"));
