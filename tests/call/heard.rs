@@ -15,7 +15,8 @@ async fn rtp_of_a_call(sdp: &str, then: impl FnOnce(Scenario) -> Scenario) -> Ve
     let scenario = Scenario::new().recv("INVITE").reply(180, "Ringing", "").reply_with(200, "OK", "", "", sdp);
     let carrier = then(scenario.recv("ACK")).recv("BYE").reply_in_dialog(200, "OK").start(port);
     let capture = Capture::start(folder.path(), carrier.media_port);
-    let daemon = Daemon::start(&Settings { digit_gap: "1s".into(), ..Settings::gateway(port) });
+    let daemon =
+        Daemon::start(&Settings { digit_gap: "1s".into(), listen_window: "6s".into(), ..Settings::gateway(port) });
     let api = daemon.api().await;
     let id = api.call(NUMBER, CODE, 0).await;
     let record = api.ended(id).await;
@@ -78,10 +79,10 @@ async fn the_carrier_hears_the_code_twice_when_one_is_pressed_with_a_law() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let one = pcap::write(folder.path(), "one.pcap", &pcap::key_press(101, 1, 8));
+    let one = pcap::write(folder.path(), "one.pcap", &pcap::key_press(101, 1, 8, 48_000));
     let sdp = SDP.replace("RTP/AVP 0 101", "RTP/AVP 8 101").replace("0 PCMU", "8 PCMA");
-    // Intro, six digits with their gaps and the last prompt are over after 13 s; the key is pressed while we listen.
-    let packets = rtp_of_a_call(&sdp, |scenario| scenario.pause(11_500).play_pcap(&one)).await;
+    // Intro, six digits with their gaps and the last prompt are over after 15 s; the key is pressed while we listen.
+    let packets = rtp_of_a_call(&sdp, |scenario| scenario.pause(15_500).play_pcap(&one)).await;
     let heard = audio(&packets, "al");
     let found = prompts::find(&heard, &prompts::load(&root().join("prompts/en")));
     assert_eq!(digits(&found), format!("{CODE}{CODE}"), "{found:#?}");

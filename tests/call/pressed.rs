@@ -15,7 +15,7 @@ async fn one_pressed_by_the_callee_restarts_the_reading() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let port = free_udp_port();
-    let one = pcap::write(folder.path(), "one.pcap", &pcap::key_press(101, 1, 8));
+    let one = pcap::write(folder.path(), "one.pcap", &pcap::key_press(101, 1, 8, 48_000));
     let carrier = answering(SDP).pause(2500).play_pcap(&one).recv("BYE").reply_in_dialog(200, "OK").start(port);
     let daemon = Daemon::start(&Settings::gateway(port));
     let api = daemon.api().await;
@@ -33,8 +33,8 @@ async fn another_payload_type_for_keys_is_followed_and_other_keys_do_nothing() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let port = free_udp_port();
-    let five = pcap::write(folder.path(), "five.pcap", &pcap::key_press(97, 5, 8));
-    let one = pcap::write(folder.path(), "one.pcap", &pcap::key_press(97, 1, 8));
+    let five = pcap::write(folder.path(), "five.pcap", &pcap::key_press(97, 5, 8, 48_000));
+    let one = pcap::write(folder.path(), "one.pcap", &pcap::key_press(97, 1, 8, 64_000));
     let sdp = SDP.replace("101", "97");
     let carrier = answering(&sdp)
         .pause(1500)

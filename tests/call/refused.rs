@@ -10,7 +10,7 @@ const REFUSALS: &[(u16, &str, Option<u16>, &str, &str)] = &[
     (408, "Request Timeout", None, "NOANSWER", "no_answer"),
     (480, "Temporarily Unavailable", Some(20), "NOANSWER", "unavailable"),
     (486, "Busy Here", Some(17), "BUSY", "busy"),
-    (487, "Request Terminated", Some(16), "CANCEL", "cancelled"),
+    (487, "Request Terminated", Some(16), "NOANSWER", "no_answer"),
     (503, "Service Unavailable", Some(34), "CONGESTION", "congestion"),
     (603, "Decline", Some(21), "BUSY", "rejected"),
 ];

@@ -79,6 +79,7 @@ address = "127.0.0.1"
 ports = "{media_port}-{media_end}"
 [limits]
 country = "VN"
+max_calls = 10
 [sip]
 listen = "127.0.0.1:0"
 [[trunk]]
@@ -89,7 +90,7 @@ username = "ringcode"
 password = "secret of the trunk"
 caller_id = "+842873000000"
 cps = 50
-max_calls = 50
+max_calls = 10
 {lines}
 "#,
             store = folder.join("test.db").display(),
@@ -139,7 +140,7 @@ impl Daemon {
     /// Starts `ringcode serve` and waits until it listens.
     pub fn start(settings: &Settings) -> Daemon {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let config = settings.to_toml(folder.path(), super::free_udp_port());
+        let config = settings.to_toml(folder.path(), super::media_ports());
         std::fs::write(folder.path().join("config.toml"), config).expect("the configuration can be written");
         Daemon::start_in(folder)
     }

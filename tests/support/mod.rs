@@ -35,16 +35,21 @@ pub fn missing(programs: &[&str]) -> bool {
     !absent.is_empty()
 }
 
-/// An even UDP port on 127.0.0.1 that is free, and whose odd neighbour is free too; no other caller in this process
-/// gets it.
+/// A UDP port on 127.0.0.1 that is free. It and the nine above it are no other caller's in this process: sipp takes
+/// several for media.
 pub fn free_udp_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let spread = u16::try_from(std::process::id() % 400).unwrap_or(0) * 40;
-    for _ in 0..8000 {
-        let port = 30_000 + (spread + NEXT.fetch_add(2, Ordering::Relaxed)) % 16_000;
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port + 1)).is_ok() {
+    for _ in 0..600 {
+        let port = 10_000 + NEXT.fetch_add(10, Ordering::Relaxed) % 6_000;
+        if (port..port + 6).all(|port| UdpSocket::bind(("127.0.0.1", port)).is_ok()) {
             return port;
         }
     }
-    panic!("no free UDP port between 30000 and 46000");
+    panic!("no free UDP port between 10000 and 16000");
+}
+
+/// The first of 20 UDP ports for the media of one daemon; no other daemon of this process gets them.
+pub fn media_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    16_000 + NEXT.fetch_add(20, Ordering::Relaxed) % 8_000
 }

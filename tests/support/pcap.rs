@@ -4,13 +4,12 @@
 use std::path::Path;
 
 /// A capture that holds the press of `event` (0-9 digits, 10 `*`, 11 `#`) lasting `frames` packets of 20 ms, sent at
-/// payload type `payload_type`. The first packet has the marker; the end is sent three times.
-pub fn key_press(payload_type: u8, event: u8, frames: u16) -> Vec<u8> {
+/// payload type `payload_type` and begun at `timestamp`. The first packet has the marker; the end is sent three times.
+pub fn key_press(payload_type: u8, event: u8, frames: u16, timestamp: u32) -> Vec<u8> {
     let ssrc = 0x5EED_0001_u32;
-    let timestamp = 48_000_u32;
     let mut capture = file_header();
     let mut at_ms = 0_u32;
-    let mut sequence = 1000_u16;
+    let mut sequence = u16::try_from(timestamp / 160 % 60_000).expect("less than 60,000");
     for index in 1..=frames {
         let payload = [event, 10, (index * 160).to_be_bytes()[0], (index * 160).to_be_bytes()[1]];
         push_rtp(&mut capture, at_ms, payload_type, index == 1, sequence, timestamp, ssrc, &payload);

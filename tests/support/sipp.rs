@@ -240,7 +240,19 @@ impl Sipp {
             .stderr(Stdio::null())
             .spawn()
             .expect("sipp starts");
-        Sipp { child, folder, media_port }
+        let mut sipp = Sipp { child, folder, media_port };
+        sipp.wait_until_bound(port);
+        sipp
+    }
+
+    /// Returns once the system lists the socket: a packet sent earlier would be refused.
+    fn wait_until_bound(&mut self, port: u16) {
+        let wanted = format!("0100007F:{port:04X}");
+        while !std::fs::read_to_string("/proc/net/udp").is_ok_and(|sockets| sockets.contains(&wanted)) {
+            let ended = self.child.try_wait().expect("sipp was started by us");
+            assert!(ended.is_none(), "sipp ended before it listened:\n{}", self.file("errors"));
+            std::thread::yield_now();
+        }
     }
 
     fn file(&self, name: &str) -> String {
