@@ -88,6 +88,15 @@ impl Add<Duration> for UnixTime {
     }
 }
 
+impl Sub<Duration> for UnixTime {
+    type Output = UnixTime;
+
+    fn sub(self, rhs: Duration) -> UnixTime {
+        let millis = i64::try_from(rhs.as_millis()).unwrap_or(i64::MAX);
+        UnixTime(self.0.saturating_sub(millis))
+    }
+}
+
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");

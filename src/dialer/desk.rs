@@ -48,9 +48,10 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// The civil time at `at`.
+    /// The civil time at `at`, which may lie before the moment that both clocks were read.
     pub fn civil(&self, at: Instant) -> UnixTime {
-        self.civil.1 + at.saturating_duration_since(self.civil.0)
+        let (instant, civil) = self.civil;
+        civil + at.saturating_duration_since(instant) - instant.saturating_duration_since(at)
     }
 
     pub fn put(&mut self, output: Output) {

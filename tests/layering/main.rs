@@ -29,7 +29,7 @@ const RANKS: &[(&str, u8)] = &[
 const STRANGERS: &[(&str, &[&str])] = &[
     ("sip", &["speech"]),
     ("otp", &["sip", "media", "wire"]),
-    ("net", &["speech", "otp", "dialer"]),
+    ("net", &["otp", "dialer"]),
     ("store", &["sip", "media", "dialer"]),
     ("http", &["sip", "media", "wire", "dialer", "net", "store", "lab"]),
 ];

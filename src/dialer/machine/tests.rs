@@ -569,6 +569,16 @@ fn a_call_that_is_answered_after_its_end_is_hung_up() {
 }
 
 #[test]
+fn an_answer_keeps_its_time_when_the_calendar_is_told_again_later() {
+    let mut bench = one(Phone::answering());
+    let calendar = |millis: i64| UnixTime::from_millis(1_767_225_600_000 + millis);
+    bench.run_until(5_000);
+    bench.give(Input::CivilTime(calendar(5_000)));
+    bench.run_out();
+    assert_eq!(bench.outcome(1).delivery.answered_at, Some(calendar(1_006)));
+}
+
+#[test]
 fn times_follow_the_calendar_when_it_is_set() {
     let mut bench = one(Phone::answering());
     bench.give(Input::CivilTime(UnixTime::from_millis(0)));
