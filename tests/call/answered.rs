@@ -161,14 +161,14 @@ async fn a_callee_that_hangs_up_in_the_second_digit_was_not_served() {
         return;
     }
     let port = free_udp_port();
-    // The intro lasts about 1.7 s and begins 0.7 s after the answer; with gaps of 3 s the second digit is not begun
-    // before the sixth second.
+    // The first digit is over 4.2 s after the answer at the latest; with a gap of 3 s the second one is not over before
+    // the seventh second.
     let carrier = Scenario::new()
         .recv_invite_keeping_contact()
         .reply(180, "Ringing", "")
         .reply_sdp(200, "OK", "")
         .recv("ACK")
-        .pause(4000)
+        .pause(5500)
         .request("BYE", "Reason: Q.850;cause=16;text=\"Normal call clearing\"\r\n", "")
         .recv_response(200)
         .start(port);

@@ -23,7 +23,8 @@ use ringcode::wire::codec::Codec;
 use crate::link::Link;
 use crate::phone::Temper;
 
-const RING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Long enough for a 200 that is lost five times in a row (RFC 3261 §13.3.1.4).
+const RING_TIMEOUT: Duration = Duration::from_secs(30);
 const DIGITS: &str = "4702";
 
 /// What came of a run.
@@ -550,6 +551,9 @@ impl World {
                 }
                 Temper::Refuses { .. } | Temper::Ignores => {
                     assert_ne!(outcome.reason, Reason::Delivered, "{temper:?} heard nothing: {outcome:?}");
+                }
+                Temper::Listens { .. } | Temper::Presses { .. } => {
+                    eprintln!("not served: {temper:?} {:?} {:?}", outcome.reason, outcome.delivery);
                 }
                 _ => {}
             }

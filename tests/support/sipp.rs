@@ -41,7 +41,7 @@ impl Scenario {
     }
 
     /// Waits for a request. Of an INVITE, the CSeq number is kept as `[$cseq]`, the top Via as `[$via]` and the To
-    /// value as `[$to]`.
+    /// value as `[$to]`; of a REGISTER, the Contact's URI as `[$contact]`.
     pub fn recv(self, method: &str) -> Scenario {
         let keep = if method == "INVITE" {
             r#"<action>
@@ -49,13 +49,18 @@ impl Scenario {
 <ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
 <ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>
 </action>"#
+        } else if method == "REGISTER" {
+            r#"<action>
+<ereg regexp="sip:[^>;]*" search_in="hdr" header="Contact:" assign_to="contact"/>
+</action>"#
         } else {
             ""
         };
         self.push(&format!(r#"<recv request="{method}" timeout="30000">{keep}</recv>"#))
     }
 
-    /// Waits for a request whose digest credentials fit the trunk's account; ends the scenario with an error if not.
+    /// Waits for a request whose Authorization fits the trunk's account; ends the scenario with an error if not. (sipp
+    /// does not verify Proxy-Authorization; see [`Received::has_valid_credentials`].)
     pub fn recv_authenticated(mut self, method: &str) -> Scenario {
         self.next += 1;
         let label = self.next;
@@ -65,6 +70,7 @@ impl Scenario {
 <ereg regexp="[0-9]+" search_in="hdr" header="CSeq:" assign_to="cseq"/>
 <ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
 <ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>
+<ereg regexp="sip:[^>;]*" search_in="hdr" header="Contact:" assign_to="contact"/>
 </action></recv>
 <nop hide="true" test="valid{label}" next="{label}"/>
 <recv request="CREDENTIALS-THAT-FIT" timeout="1"></recv>
@@ -322,6 +328,30 @@ impl Received {
         let value = self.header(header)?;
         value.split([';', ',', ' ']).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
     }
+}
+
+impl Received {
+    /// Whether the digest credentials in the header `name` are those of the trunk's account (RFC 7616 §3.4.1 with MD5 and
+    /// qop=auth), computed here by itself.
+    pub fn has_valid_credentials(&self, name: &str) -> bool {
+        let value = self.header(name).unwrap_or_default();
+        let fields: Vec<(&str, &str)> = value
+            .trim_start_matches("Digest ")
+            .split(',')
+            .filter_map(|field| field.trim().split_once('='))
+            .map(|(key, value)| (key, value.trim_matches('"')))
+            .collect();
+        let field = |wanted: &str| fields.iter().find(|(key, _)| *key == wanted).map_or("", |(_, value)| *value);
+        let ha1 = md5(&format!("ringcode:{}:secret of the trunk", field("realm")));
+        let ha2 = md5(&format!("{}:{}", self.method(), field("uri")));
+        let [nonce, nc, cnonce] = ["nonce", "nc", "cnonce"].map(field);
+        field("uri") == self.uri() && field("response") == md5(&format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}"))
+    }
+}
+
+fn md5(text: &str) -> String {
+    use md5::Digest as _;
+    md5::Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The requests of one method among `messages`.

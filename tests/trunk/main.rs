@@ -13,7 +13,7 @@ const CHALLENGE: &str =
 const SIDE_BY_SIDE: &str = "WWW-Authenticate: Digest realm=\"127.0.0.1\", nonce=\"n1\", algorithm=SHA-999, qop=\"auth\"\r\nWWW-Authenticate: Digest realm=\"127.0.0.1\", nonce=\"n2\", algorithm=MD5, qop=\"auth\"\r\n";
 
 fn granted(seconds: u32) -> String {
-    format!("[last_Contact:];expires={seconds}\r\n")
+    format!("Contact: <[$contact]>;expires={seconds}\r\n")
 }
 
 #[tokio::test]
