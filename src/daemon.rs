@@ -46,8 +46,9 @@ pub struct Daemon {
     pub sip: SocketAddr,
     /// The service behind the API.
     pub service: OtpService,
-    stop: watch::Sender<bool>,
+    stop_calls: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
+    stop_server: watch::Sender<bool>,
     server: JoinHandle<()>,
     store: Store,
 }
@@ -113,7 +114,7 @@ impl Daemon {
         let settings = ServiceSettings { users: config.users.clone(), otp: config.otp, limits };
         let service = OtpService::new(settings, store.clone(), link, clock.clone(), entropy::system());
 
-        let (stop, stopped) = watch::channel(false);
+        let (stop_calls, calls_stopped) = watch::channel(false);
         let dispatcher = Dispatcher {
             dialer,
             store: store.clone(),
@@ -125,7 +126,7 @@ impl Daemon {
             media_events,
             drain_limit: DRAIN_LIMIT,
         };
-        let dispatcher = tokio::spawn(dispatcher.run(when_true(stopped.clone())));
+        let dispatcher = tokio::spawn(dispatcher.run(when_true(calls_stopped)));
 
         let token_key = config.http.token_secret.clone().unwrap_or_else(|| {
             let mut random = entropy::system();
@@ -144,17 +145,20 @@ impl Daemon {
                 now: Arc::new(move || clock.unix_now()),
             },
         );
-        let server = tokio::spawn(server::serve(listener, router, server::ServerLimits::default(), async move {
-            when_true(stopped).await;
-        }));
-        Ok(Daemon { http, sip: local, service, stop, dispatcher, server, store })
+        let (stop_server, server_stopped) = watch::channel(false);
+        let limits = server::ServerLimits::default();
+        let server = tokio::spawn(server::serve(listener, router, limits, when_true(server_stopped)));
+        Ok(Daemon { http, sip: local, service, stop_calls, dispatcher, stop_server, server, store })
     }
 
     /// Takes no more calls, lets the running ones end, hangs up those that do not within the drain limit, ends the
-    /// registrations, and writes down what happened.
+    /// registrations, and writes down what happened. The API answers until all calls have ended, so that clients can
+    /// follow them.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
+        self.stop_calls.send_replace(true);
+        // A task that panicked has ended as well.
         let _ = self.dispatcher.await;
+        self.stop_server.send_replace(true);
         let _ = self.server.await;
         self.store.close().await;
     }

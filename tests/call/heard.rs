@@ -25,17 +25,24 @@ async fn rtp_of_a_call(sdp: &str, then: impl FnOnce(Scenario) -> Scenario) -> Ve
     capture.finish()
 }
 
-/// The audio by RTP time: each payload at its timestamp. Asserts that the stream is whole and regular.
+/// The audio by RTP time: each payload at its timestamp, silence where a late sender left a packet out. Asserts that
+/// the stream is regular.
 fn audio(packets: &[RtpPacket], kind: &str) -> Vec<i16> {
     let first = packets.first().expect("RTP arrived");
     assert!(first.marker, "RFC 3551 §4.1: the first packet of a talkspurt has the marker");
     for pair in packets.windows(2) {
         assert_eq!(pair[1].ssrc, pair[0].ssrc);
         assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1), "no packet is missing");
-        assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(160), "RTP time goes on by 20 ms");
+        let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
+        assert!(step % 160 == 0 && (160..=8000).contains(&step), "RTP time goes on in steps of 20 ms, not by {step}");
         assert_eq!(pair[1].payload.len(), 160);
     }
-    let bytes: Vec<u8> = packets.iter().flat_map(|packet| packet.payload.iter().copied()).collect();
+    let mut bytes = Vec::new();
+    for packet in packets {
+        let at = packet.timestamp.wrapping_sub(first.timestamp) as usize;
+        bytes.resize(at, if kind == "al" { 0xD5 } else { 0xFF });
+        bytes.extend(&packet.payload);
+    }
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     prompts::decode(folder.path(), kind, &bytes)
 }
