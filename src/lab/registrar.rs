@@ -251,10 +251,20 @@ impl Registrar {
         }
         self.nonces.push_back(Nonce { value: value.clone(), issued: now, last_use: None });
         let mut response = self.reply(request, source, side.status());
-        for challenge in digest::make_challenges(&self.accounts.realm, &OFFERED, &value, stale) {
+        for challenge in digest::make_challenges(&self.accounts.realm, self.offered(request), &value, stale) {
             response.headers_mut().push(side.question(), challenge);
         }
         response
+    }
+
+    /// The algorithms that the sender of `request` is offered.
+    fn offered(&self, request: &Request) -> &'static [Algorithm] {
+        let from = request.headers().from().ok();
+        let user = from.as_ref().and_then(|from| from.uri.as_sip()?.user.as_ref().map(|user| user.unescaped()));
+        match user {
+            Some(user) if user == self.accounts.username => &OFFERED_TO_TRUNK,
+            _ => &OFFERED_TO_TELEPHONES,
+        }
     }
 
     /// 200 with what is bound.
@@ -269,8 +279,12 @@ impl Registrar {
     }
 }
 
-/// What is offered, side by side, the better first, as Asterisk does (RFC 8760 §2.4).
-const OFFERED: [Algorithm; 2] = [Algorithm::SHA_256, Algorithm::MD5];
+/// What the trunk is offered, side by side, the better first, as Asterisk does (RFC 8760 §2.4).
+const OFFERED_TO_TRUNK: [Algorithm; 2] = [Algorithm::SHA_256, Algorithm::MD5];
+
+/// What telephones are offered. Many of them give the registration up when any challenge is of an algorithm that they do
+/// not know (baresip 1.0 ends with "Function not implemented"), instead of passing it over (RFC 7616 §3.7).
+const OFFERED_TO_TELEPHONES: [Algorithm; 1] = [Algorithm::MD5];
 
 impl Side {
     fn status(self) -> u16 {
@@ -419,11 +433,13 @@ pub(super) mod tests {
     #[test]
     fn a_register_is_challenged_and_then_bound() {
         let mut registrar = registrar();
-        let (challenge, _) =
-            registrar.register(at(0), &request(Method::Register, "0919273027", CONTACT, None), source());
-        let offered: Vec<_> =
-            challenge.headers().challenges(401).iter().filter_map(|c| c.get("algorithm").map(str::to_owned)).collect();
-        assert_eq!(offered, ["SHA-256", "MD5"]);
+        let mut offered = |user: &str| {
+            let (challenge, _) = registrar.register(at(0), &request(Method::Register, user, CONTACT, None), source());
+            let challenges = challenge.headers().challenges(401);
+            challenges.iter().filter_map(|c| c.get("algorithm").map(str::to_owned)).collect::<Vec<_>>()
+        };
+        assert_eq!(offered("ringcode"), ["SHA-256", "MD5"]);
+        assert_eq!(offered("0919273027"), ["MD5"], "old telephones fail at an algorithm that they do not know");
         let (response, change) = registered(&mut registrar, at(0), "0919273027", CONTACT, Some(60));
         assert_eq!(response.status(), 200);
         assert_eq!(change, Some(Change::Registered { user: "0919273027".to_owned(), expires: 60 }));
