@@ -236,9 +236,7 @@ fn start_media(
     if let Some(offered) = offered {
         tracing::info!(%offered, "media.address is not an address of this machine: taken as the public one behind NAT");
     }
-    let range = &config.media.ports;
-    let range = format!("{}-{}", range.start(), range.end()).parse()?;
-    let ports = PortPool::new(range, &mut entropy::system());
+    let ports = PortPool::new(config.media.ports, &mut entropy::system());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let engine = MediaEngine::start(threads, bound, ports, clock, events).context("the media threads cannot start")?;
     Ok(Media { engine, offered })

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
 use crate::dialer::DialTrunk;
+use crate::net::ports::PortRange;
 pub use crate::otp::{CallPolicy as CallConfig, Country, OtpPolicy as OtpConfig};
 use crate::sip::digest::Account;
 pub use crate::sip::user_agent::Identity;
@@ -82,8 +82,8 @@ pub struct SpeechConfig {
 pub struct MediaConfig {
     /// The address that is offered for RTP; `None`: the one from which the trunk is reached.
     pub address: Option<IpAddr>,
-    /// The UDP ports for RTP; starts even, holds at least one pair.
-    pub ports: RangeInclusive<u16>,
+    /// The UDP ports for RTP.
+    pub ports: PortRange,
     /// What is offered, best first; at least one, none twice.
     pub codecs: Vec<Codec>,
 }

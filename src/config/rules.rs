@@ -16,12 +16,15 @@ use super::file::{self, File, Key};
 use super::problem::{Problem, line_of};
 use super::values::{Later, Ports, Text, Whole, duration_text, is_host};
 use crate::base::secret::Secret;
+use crate::net::ports::PortRange;
 use crate::otp::call_script::NOT_BEFORE;
 use crate::wire::codec::Codec;
 
 mod trunk;
 
-const DEFAULT_PORTS: RangeInclusive<u16> = 20000..=29999;
+fn default_ports() -> PortRange {
+    PortRange::new(20000, 29999).expect("a range with even ports above 1023")
+}
 
 /// Turns a file into a configuration, or tells everything that is wrong with it, in the order of lines.
 pub(super) fn check(file: File, source: &str, folder: &Path, secrets: &dyn Secrets) -> Result<Config, Vec<Problem>> {
@@ -344,18 +347,15 @@ impl Rules<'_> {
         });
         let ports = match media.ports {
             Some(ports) => {
-                let Ports(range) = ports.get_ref().0.clone();
-                let (first, last) = (*range.start(), *range.end());
-                if first < last && first % 2 == 0 && last % 2 == 1 && first >= 1024 {
-                    range
-                } else {
-                    let fault = format!("= \"{first}-{last}\" holds no whole pairs of ports for RTP");
-                    let remedy = "start with an even port of at least 1024 and end with an odd one, \"20000-29999\"";
+                let Text(Ports { first, last }) = *ports.get_ref();
+                PortRange::new(first, last).unwrap_or_else(|error| {
+                    let fault = format!("= \"{first}-{last}\" is refused: {error}");
+                    let remedy = "write a range that starts at 1024 or above, such as \"20000-29999\"";
                     self.problem(Some(ports.span()), "media.ports", fault, remedy);
-                    DEFAULT_PORTS
-                }
+                    default_ports()
+                })
             }
-            None => DEFAULT_PORTS,
+            None => default_ports(),
         };
         MediaConfig { address, ports, codecs: self.codecs(media.codecs) }
     }
@@ -428,13 +428,13 @@ impl Rules<'_> {
 
     /// A call needs a pair of ports, and signalling one of its own.
     fn ports(&mut self, config: &Config, ports_span: Option<Span>, listen_span: Option<Span>) {
-        let ports = &config.media.ports;
-        let pairs = (u32::from(*ports.end()) + 1).saturating_sub(u32::from(*ports.start())) / 2;
-        if pairs < config.limits.max_calls {
+        let ports = config.media.ports;
+        let pairs = ports.capacity();
+        if u32::try_from(pairs).is_ok_and(|pairs| pairs < config.limits.max_calls) {
             let fault = format!("holds ports for {pairs} calls, but limits.max_calls is {}", config.limits.max_calls);
             self.problem(ports_span.clone(), "media.ports", fault, "widen the range, or lower limits.max_calls");
         }
-        if ports.contains(&config.sip.listen.port()) {
+        if ports.contains(config.sip.listen.port()) {
             let fault = format!("holds port {}, on which sip.listen stands", config.sip.listen.port());
             self.problem(ports_span.or(listen_span), "media.ports", fault, "choose ranges that do not overlap");
         }

@@ -10,6 +10,9 @@ use crate::base::time::Instant;
 /// How long a port rests after its call, so that the old peer's last packets do not reach a new call.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Ports below belong to the system (RFC 6335 §6).
+const MIN_PORT: u16 = 1024;
+
 /// Even ports of a range, lent one to a call (RFC 3550 §11: RTP on even ports, RTCP on the odd one above).
 #[derive(Debug)]
 pub struct PortPool {
@@ -32,11 +35,16 @@ pub enum PortRangeError {
     #[error("`{0}` is no range of ports such as `20000-29999`")]
     Unreadable(String),
     /// Ports below 1024 belong to the system.
-    #[error("RTP ports start at 1024 or above")]
+    #[error("RTP ports start at {MIN_PORT} or above")]
     Privileged,
     /// No even port has its odd one inside the range.
-    #[error("`{0}` holds no even port with the odd one above it")]
-    Empty(String),
+    #[error("`{first}-{last}` holds no even port with the odd one above it")]
+    Empty {
+        /// The first port.
+        first: u16,
+        /// The last.
+        last: u16,
+    },
 }
 
 /// Every port is lent or resting.
@@ -54,18 +62,31 @@ impl FromStr for PortRange {
         let parse = |part: &str| part.trim().parse::<u16>().ok();
         let ends = text.split_once('-').and_then(|(first, last)| Some((parse(first)?, parse(last)?)));
         let (first, last) = ends.ok_or_else(|| PortRangeError::Unreadable(text.to_owned()))?;
-        if first < 1024 {
-            return Err(PortRangeError::Privileged);
-        }
-        let range = PortRange { first, last };
-        if range.even_ports().next().is_none() {
-            return Err(PortRangeError::Empty(text.to_owned()));
-        }
-        Ok(range)
+        PortRange::new(first, last)
     }
 }
 
 impl PortRange {
+    /// The ports from `first` to `last`, both included.
+    ///
+    /// # Errors
+    /// Why no call could use them: they belong to the system, or hold no pair of RTP and RTCP.
+    pub fn new(first: u16, last: u16) -> Result<Self, PortRangeError> {
+        if first < MIN_PORT {
+            return Err(PortRangeError::Privileged);
+        }
+        let range = PortRange { first, last };
+        if range.even_ports().next().is_none() {
+            return Err(PortRangeError::Empty { first, last });
+        }
+        Ok(range)
+    }
+
+    /// Whether `port` lies in the range.
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+
     /// How many calls the range can carry at once.
     pub fn capacity(self) -> usize {
         self.even_ports().count()
@@ -125,9 +146,11 @@ mod tests {
             assert_eq!(text.parse::<PortRange>(), Err(PortRangeError::Unreadable(text.to_owned())));
         }
         assert_eq!("1000-2000".parse::<PortRange>(), Err(PortRangeError::Privileged));
-        for text in ["20000-20000", "20001-20002", "30000-20000"] {
-            assert_eq!(text.parse::<PortRange>(), Err(PortRangeError::Empty(text.to_owned())));
+        for (first, last) in [(20000, 20000), (20001, 20002), (30000, 20000)] {
+            assert_eq!(PortRange::new(first, last), Err(PortRangeError::Empty { first, last }));
         }
+        let range = PortRange::new(20000, 20003).unwrap();
+        assert_eq!([19999, 20000, 20003, 20004].map(|port| range.contains(port)), [false, true, true, false]);
     }
 
     #[test]
