@@ -211,7 +211,7 @@ impl Driver {
                     Some(EngineEvent::Closed { call, report }) => Input::MediaClosed { call: CallId(call), report },
                     None => return,
                 },
-                () = sleep_until(&self.clock, wake) => Input::Timeout,
+                () = self.clock.sleep_until(wake) => Input::Timeout,
             };
             self.exchange.handle_input(self.clock.now(), input);
         }
@@ -244,13 +244,6 @@ impl Driver {
         }
         // A watcher that does not look misses it; the lab goes on.
         let _ = self.events.try_send(event);
-    }
-}
-
-async fn sleep_until(clock: &Clock, wake: Option<Instant>) {
-    match wake {
-        Some(at) => clock.sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -38,9 +38,12 @@ impl Clock {
         tokio::time::Instant::from_std(self.epoch.checked_add(since_start).unwrap_or_else(never))
     }
 
-    /// Waits until `at`; returns at once when it has passed.
-    pub async fn sleep_until(&self, at: Instant) {
-        tokio::time::sleep_until(self.tokio_deadline(at)).await;
+    /// Waits until `at`; returns at once when it has passed, and never without one.
+    pub async fn sleep_until(&self, at: impl Into<Option<Instant>>) {
+        match at.into() {
+            Some(at) => tokio::time::sleep_until(self.tokio_deadline(at)).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

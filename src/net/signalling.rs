@@ -152,20 +152,13 @@ pub async fn run<M: SignallingMachine>(
                 }
                 Err(_) => driver.rest(),
             },
-            () = sleep_until(&driver.clock, wake) => {}
+            () = driver.clock.sleep_until(wake) => {}
             () = events.closed(), if driver.pending.is_empty() => return driver.machine,
         }
         if driver.wake.is_some_and(|at| at <= driver.clock.now()) {
             driver.give(SignallingInput::Timeout);
         }
         driver.drain().await;
-    }
-}
-
-async fn sleep_until(clock: &Clock, at: Option<Instant>) {
-    match at {
-        Some(at) => clock.sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

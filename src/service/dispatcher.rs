@@ -136,7 +136,7 @@ impl<M: MediaDriver> Dispatcher<M> {
                 // Ends and answers before new work, so that a flood of requests cannot starve running calls.
                 biased;
                 () = &mut stop, if state.phase == Phase::Running => state.stop(),
-                () = sleep_until(&clock, deadline) => state.time_passed(drain_limit),
+                () = clock.sleep_until(deadline) => state.time_passed(drain_limit),
                 permit = sip.reserve(), if !state.outbox.is_empty() => match permit {
                     Ok(permit) => state.give_order(permit),
                     Err(_) => state.signalling_died(),
@@ -159,13 +159,6 @@ impl<M: MediaDriver> Dispatcher<M> {
                 tracing::error!(%error, "a task of the dispatcher failed");
             }
         }
-    }
-}
-
-async fn sleep_until(clock: &Clock, deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => clock.sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 
