@@ -29,6 +29,8 @@ pub struct Settings {
     pub trunk_lines: String,
     /// Lines of `[call]` beside the quick defaults.
     pub call_lines: String,
+    /// Calls at a time over the trunk.
+    pub trunk_calls: u32,
     /// Length of the gap between digits.
     pub digit_gap: String,
     /// How long the caller listens for a key.
@@ -43,6 +45,7 @@ impl Settings {
             register: false,
             trunk_lines: String::new(),
             call_lines: String::new(),
+            trunk_calls: 10,
             digit_gap: "200ms".into(),
             listen_window: "1s".into(),
         }
@@ -90,7 +93,7 @@ username = "ringcode"
 password = "secret of the trunk"
 caller_id = "+842873000000"
 cps = 50
-max_calls = 10
+max_calls = {trunk_calls}
 {lines}
 "#,
             store = folder.join("test.db").display(),
@@ -100,6 +103,7 @@ max_calls = 10
             prompts = super::root().join("prompts").display(),
             media_end = media_port + 19,
             trunk = self.trunk,
+            trunk_calls = self.trunk_calls,
             register = self.register,
             lines = self.trunk_lines,
         )
