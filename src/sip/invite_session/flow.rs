@@ -42,11 +42,13 @@ impl Flow {
 
     /// Where the next request of `dialog` goes.
     pub fn path_of(&self, dialog: &Dialog) -> Path {
-        let reachable = |hop: &SocketAddr| !is_private(hop.ip()) || is_private(self.path.remote.ip());
+        let trunk = self.path.remote;
+        let reachable =
+            |hop: &SocketAddr| hop.is_ipv4() == trunk.is_ipv4() && (!is_private(hop.ip()) || is_private(trunk.ip()));
         match dialog.next_hop().filter(|hop| !self.pinned && reachable(hop)) {
             Some(remote) => Path { remote, ..self.path },
-            // A name that is not resolved, another transport, or a private address that a carrier forgot to rewrite
-            // (RFC 3261 §8.1.2 leaves such exceptions to local policy).
+            // A name that is not resolved, another transport, an address of the family that our socket is not of, or a
+            // private address that a carrier forgot to rewrite (RFC 3261 §8.1.2 leaves such exceptions to local policy).
             None => self.path,
         }
     }

@@ -260,6 +260,8 @@ impl Talk {
             let answer = detail::read(ack.headers(), ack.body());
             match answer.and_then(|answer| accept_answer(&self.local, &answer, path.remote.ip())) {
                 Ok(media) => self.settle(wire, media),
+                // An offer that is not answered changes nothing (RFC 3264 §4): what was agreed before stays.
+                Err(MediaRefused::Missing) if self.media.is_some() => {}
                 Err(refused) => return Some(self.media_refused(wire, &refused)),
             }
         }

@@ -73,6 +73,16 @@ fn bye_takes_the_way_of_the_record_routes() {
 }
 
 #[test]
+fn a_contact_of_the_other_address_family_is_left_to_the_trunk() {
+    let mut bench = Bench::new();
+    let invite = bench.place();
+    bench.reply_with(&invite, 200, "t1", &[("Contact", "<sip:phone@[2001:db8::1]:5060>")], SDP);
+    let sent = bench.sent();
+    let [(to, Message::Request(ack))] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((*to, ack.uri().to_string().as_str()), (carrier(), "sip:phone@[2001:db8::1]:5060"));
+}
+
+#[test]
 fn a_challenged_bye_is_answered_on_the_flow_only() {
     let challenge = ("WWW-Authenticate", "Digest realm=\"r\", nonce=\"n\", qop=\"auth\"");
     let (mut bench, _) = Bench::talking();
@@ -154,8 +164,13 @@ fn a_reinvite_without_offer_gets_ours() {
     let [CallEvent::MediaChanged { media }] = bench.call_events()[..] else { panic!("moved") };
     assert_eq!(media.remote.port(), 4200);
 
+    // Not answered: what was agreed before stays.
     assert_eq!(offer(&mut bench, &invite, 3, "").status(), 200);
     ack(&mut bench, &invite, 3, "");
+    assert_eq!((bench.requests(Method::Bye).len(), bench.call_events()), (0, Vec::new()));
+
+    assert_eq!(offer(&mut bench, &invite, 4, "").status(), 200);
+    ack(&mut bench, &invite, 4, &SDP.replace("RTP/AVP 0 101", "RTP/AVP 18"));
     assert_eq!(bench.requests(Method::Bye).len(), 1);
     assert_eq!(bench.end().reason, EndReason::MediaRefused);
     bench.rests();
