@@ -70,7 +70,10 @@ pub fn verdict(view: &CallView) -> Result<String, String> {
         sentence.push_str(&format!(" (SIP {status})"));
     }
     if delivery["answered_at"].is_string() {
-        sentence.push_str(&format!(", {} digits of the last reading were heard", number("digits_read")));
+        sentence.push_str(&match number("digits_read") {
+            1 => ", 1 digit of the last reading was heard".to_owned(),
+            digits => format!(", {digits} digits of the last reading were heard"),
+        });
     }
     Err(sentence)
 }
