@@ -25,6 +25,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon: register to the trunks, answer the HTTP API, place calls
+    ///
+    /// The log goes to standard error; the environment variable RUST_LOG says how much of it: ringcode=warn,
+    /// ringcode=info (the default) or ringcode=debug.
     Serve(serve::ServeArgs),
     /// Show the whole job on this machine alone: a built-in carrier, the daemon, one call, and proof of what was heard
     Demo(demo::DemoArgs),

@@ -1,10 +1,12 @@
 //! `ringcode serve`: the daemon.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 use crate::config;
 use crate::daemon::Daemon;
@@ -23,6 +25,7 @@ pub struct ServeArgs {
 /// # Errors
 /// Why the daemon could not start.
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    start_log();
     let config = config::load(&args.config)?;
     let trunks: Vec<_> = config.trunks.iter().map(|trunk| trunk.name.clone()).collect();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -43,4 +46,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         _ = terminate.recv() => Ok(ExitCode::FAILURE),
         _ = interrupt.recv() => Ok(ExitCode::FAILURE),
     }
+}
+
+/// The log goes to standard error; `RUST_LOG` says how much of it (`ringcode=debug`).
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("ringcode=info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Only the first log of a process counts; a second start is no reason to fail.
+    let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
 }

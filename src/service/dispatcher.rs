@@ -31,6 +31,7 @@ use crate::media::audio_report::AudioReport;
 use crate::media::media_session;
 use crate::net::clock::Clock;
 use crate::net::media_engine::{CallKey, EngineEvent, MediaEngine};
+use crate::sip::registration::RegistrationState;
 use crate::sip::user_agent::{CallId, Command, Event};
 use crate::store::{Begin, End, NewEvent, PendingCall, Store};
 
@@ -241,9 +242,10 @@ impl<M: MediaDriver> State<M> {
         match event {
             Event::Call { call, event } => self.input(Input::Sip { call, event }),
             Event::Registration { trunk, state } => {
+                let now = self.clock.now();
                 self.link.set_trunks(|states| {
                     if let Some((name, known)) = states.trunks.get_mut(&trunk) {
-                        tracing::info!(trunk = %name, ?state, "registration");
+                        tell_registration(name, known.as_ref(), &state, now);
                         *known = Some(state);
                     }
                 });
@@ -407,6 +409,29 @@ fn audio(report: &AudioReport) -> Value {
         "digits": report.digits,
         "max_gap_ms": u64::try_from(report.max_gap.as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// Tells whoever runs the daemon how a trunk's registration stands; a mere refresh is not worth a line.
+fn tell_registration(trunk: &str, before: Option<&RegistrationState>, state: &RegistrationState, now: Instant) {
+    let seconds = |at: Instant| at.saturating_duration_since(now).as_secs();
+    match *state {
+        RegistrationState::Registered { .. } if matches!(before, Some(RegistrationState::Registered { .. })) => {}
+        RegistrationState::Registered { until } => {
+            tracing::info!(trunk, "registered for {} s", seconds(until));
+        }
+        RegistrationState::Waiting { retry_at, failure } => {
+            tracing::warn!(trunk, "not registered: {failure}; tried again in {} s", seconds(retry_at));
+        }
+        RegistrationState::Refused { status, retry_at } => {
+            let advice = "are username and password right?";
+            let retry = seconds(retry_at);
+            tracing::error!(trunk, "the registrar refuses with {status}: {advice} Tried again in {retry} s");
+        }
+        RegistrationState::Unregistered
+        | RegistrationState::Registering
+        | RegistrationState::Unregistering
+        | RegistrationState::Stopped => tracing::debug!(trunk, ?state, "registration"),
+    }
 }
 
 #[cfg(test)]
