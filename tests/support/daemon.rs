@@ -25,6 +25,8 @@ pub struct Settings {
     pub trunk: String,
     /// Whether the trunk registers.
     pub register: bool,
+    /// The trunk's password.
+    pub password: String,
     /// Further lines of `[[trunk]]`.
     pub trunk_lines: String,
     /// Lines of `[call]` beside the quick defaults.
@@ -43,6 +45,7 @@ impl Settings {
         Settings {
             trunk: format!("127.0.0.1:{port}"),
             register: false,
+            password: "secret of the trunk".into(),
             trunk_lines: String::new(),
             call_lines: String::new(),
             trunk_calls: 10,
@@ -90,7 +93,7 @@ name = "carrier"
 {target} = "{trunk}"
 register = {register}
 username = "ringcode"
-password = "secret of the trunk"
+password = "{password}"
 caller_id = "+842873000000"
 cps = 50
 max_calls = {trunk_calls}
@@ -105,6 +108,7 @@ max_calls = {trunk_calls}
             trunk = self.trunk,
             trunk_calls = self.trunk_calls,
             register = self.register,
+            password = self.password,
             lines = self.trunk_lines,
         )
     }
@@ -196,6 +200,22 @@ impl Daemon {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// The log once it contains `text`, within 20 s.
+    pub async fn wait_for_log(&self, text: &str) -> String {
+        let wait = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                tick.tick().await;
+                if self.log().contains(text) {
+                    return;
+                }
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(20), wait).await;
+        assert!(found.is_ok(), "no {text:?} in the log:\n{}", self.log());
+        self.log()
+    }
+
     /// The path of its database.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("test.db")
@@ -219,6 +239,11 @@ impl Daemon {
     pub fn wait(&mut self) -> ExitStatus {
         let deadline = std::time::Duration::from_secs(60);
         wait_for_exit(&mut self.child, deadline).unwrap_or_else(|| panic!("no exit within 60 s; log:\n{}", self.log()))
+    }
+
+    /// Waits for the end of the process; `None` when `limit` passes first, and the process is killed.
+    pub fn wait_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        wait_for_exit(&mut self.child, limit)
     }
 
     /// `kill -9`, then the folder for the next start.
