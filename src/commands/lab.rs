@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::base::secret::Masked;
 use crate::lab::registrar::Change;
-use crate::lab::{self, Dialled, LabConfig, LabEvent};
+use crate::lab::{self, LabConfig, LabEvent};
 use crate::net::clock::Clock;
 use crate::net::entropy;
 
@@ -60,7 +61,7 @@ pub async fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
 
 /// What happens at the carrier, in words; nothing for what nobody wants to read.
 fn words(event: &LabEvent) -> Option<String> {
-    let shown = |number: &Dialled| number.0.escape_debug().to_string();
+    let shown = |number: &Masked| number.escape_debug().to_string();
     Some(match event {
         LabEvent::Registrar(Change::Registered { user, expires }) => {
             format!("{} registers for {expires} s", user.escape_debug())

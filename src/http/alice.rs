@@ -14,7 +14,7 @@ use super::auth::TOKEN_SECONDS;
 use super::body::read_json;
 use super::error::{ApiError, Face};
 use super::guard::base_url;
-use crate::base::secret::Secret;
+use crate::base::secret::{Masked, Secret};
 use crate::service::types::{CallRecord, CallStatus};
 use crate::service::{
     CallDetail, CallFilter, CancelAnswer, Delivery, Field, FieldError, Page, PlaceCall, TimelineEntry,
@@ -139,7 +139,7 @@ pub async fn list(
         let message = || format!("Select a valid choice. {status} is not one of the available choices.");
         filter.status = Some(known.ok_or_else(|| ApiError::Fields(vec![("status", message())]))?);
     }
-    filter.number = given("alarm_phonenumber").filter(|number| !number.is_empty()).map(str::to_string);
+    filter.number = given("alarm_phonenumber").filter(|number| !number.is_empty()).map(Masked::from);
     let calls = api.service.list_calls(&user, &filter, page).await?;
 
     let before = i64::from(page.number - 1) * i64::from(page.size);
@@ -246,7 +246,7 @@ fn read_call(body: &Map<String, Value>, language: &str) -> Result<PlaceCall, Api
     });
     refuse_later(body, language, |field| refused.push((field, LATER.to_string())));
     match number {
-        Some(number) if refused.is_empty() => Ok(PlaceCall { number, otp, maxretry, ttl }),
+        Some(number) if refused.is_empty() => Ok(PlaceCall { number: number.into(), otp, maxretry, ttl }),
         _ => Err(ApiError::Fields(refused)),
     }
 }

@@ -160,7 +160,7 @@ fn read_call(body: &Map<String, Value>, language: &str) -> Result<PlaceCall, Api
         invalid.push(Invalid { field: Some(field), message, kind: "value_error" });
     });
     match number {
-        Some(number) if invalid.is_empty() => Ok(PlaceCall { number, otp, maxretry, ttl }),
+        Some(number) if invalid.is_empty() => Ok(PlaceCall { number: number.into(), otp, maxretry, ttl }),
         _ => Err(ApiError::Invalid(invalid)),
     }
 }

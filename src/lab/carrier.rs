@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::base::random::Random;
+use crate::base::secret::Masked;
 use crate::base::time::Instant;
-use crate::lab::event::Dialled;
 use crate::lab::proxy::{Forwarded, Proxy};
 use crate::lab::registrar::{Accounts, Binding, Change, Registrar};
 use crate::net::signalling::{SignallingInput, SignallingMachine, SignallingOutput};
@@ -29,7 +29,7 @@ pub enum Signal {
     /// A call was passed on to a telephone that is registered under `number`.
     Forwarded {
         /// The number that was dialled.
-        number: Dialled,
+        number: Masked,
     },
     /// The phones' user agent has something to tell.
     Phones(user_agent::Event),
@@ -125,7 +125,7 @@ impl Carrier {
             self.callers.pop_front();
         }
         self.callers.push_back(source);
-        self.outputs.push_back(SignallingOutput::Event(Signal::Forwarded { number: Dialled(dialled(request)) }));
+        self.outputs.push_back(SignallingOutput::Event(Signal::Forwarded { number: Masked::from(dialled(request)) }));
         self.forward(request, source, Some(&telephone), telephone.source)
     }
 

@@ -3,23 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::secret::Masked;
 use crate::lab::registrar::Change;
 use crate::media::audio_report::AudioReport;
 use crate::sip::call_end::CallEnd;
 use crate::sip::message::UserPart;
 use crate::sip::user_agent::CallId;
 use crate::wire::codec::Codec;
-
-/// A number as it was dialled. `Debug` shows its last two characters only.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Dialled(pub String);
-
-impl fmt::Debug for Dialled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let characters = self.0.chars().count();
-        write!(f, "…{}", self.0.chars().skip(characters.saturating_sub(2)).collect::<String>())
-    }
-}
 
 /// What the lab tells, in order.
 #[derive(Clone, Debug)]
@@ -29,14 +19,14 @@ pub enum LabEvent {
     /// A call is passed on to the telephone that has registered under the number; the lab hears nothing of it.
     Forwarded {
         /// The number that was dialled.
-        number: Dialled,
+        number: Masked,
     },
     /// A phone is called.
     Incoming {
         /// The call.
         call: CallId,
         /// The number that was dialled.
-        number: Dialled,
+        number: Masked,
         /// In whose name.
         caller: Option<UserPart>,
     },
@@ -76,7 +66,7 @@ pub struct HeardCall {
     /// The call.
     pub call: CallId,
     /// The number that was dialled.
-    pub number: Dialled,
+    pub number: Masked,
     /// How it ended.
     pub end: CallEnd,
     /// Figures of the audio, without the audio; `None` when there was none.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::random::Random;
+use crate::base::secret::Masked;
 use crate::base::time::Instant;
 use crate::lab::carrier::{Signal, dialled};
-use crate::lab::event::{Dialled, HeardCall, LabEvent};
+use crate::lab::event::{HeardCall, LabEvent};
 use crate::lab::phone::{self, Phone, PhoneSettings, Refusal};
 use crate::media::audio_report::AudioReport;
 use crate::media::media_session::{self, SessionConfig};
@@ -101,7 +102,7 @@ pub struct Exchange {
 }
 
 struct Call {
-    number: Dialled,
+    number: Masked,
     phone: Phone,
     wake: Option<Instant>,
     codec: Option<Codec>,
@@ -154,9 +155,9 @@ impl Exchange {
     }
 
     fn call_comes_in(&mut self, now: Instant, call: CallId, request: &Request) {
-        let number = Dialled(dialled(request));
+        let number = Masked::from(dialled(request));
         let caller = request.headers().from().ok().and_then(|from| from.uri.as_sip()?.user.clone());
-        let phone = Phone::new(&number.0, &self.settings.phones);
+        let phone = Phone::new(&number, &self.settings.phones);
         self.tell(LabEvent::Incoming { call, number: number.clone(), caller });
         let state = Call { number, phone, wake: None, codec: None, media: Media::None, end: None };
         self.calls.insert(call, state);
@@ -403,7 +404,7 @@ mod tests {
         let report = AudioReport { heard: Some(vec![7; 80]), ..AudioReport::default() };
         let over = wants(&mut exchange, 9000, Input::MediaClosed { call: CALL, report });
         let [Output::Event(LabEvent::Ended(heard))] = &over[..] else { panic!("{over:?}") };
-        assert_eq!((heard.number.0.as_str(), heard.pcm.len()), ("+84919270000", 80));
+        assert_eq!((heard.number.as_str(), heard.pcm.len()), ("+84919270000", 80));
         assert_eq!(heard.report.as_ref().and_then(|report| report.heard.as_ref()), None, "kept once");
         assert!(exchange.calls.is_empty());
     }

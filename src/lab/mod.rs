@@ -16,5 +16,5 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Dialled, HeardCall, LabEvent};
+pub use event::{HeardCall, LabEvent};
 pub use run::{LabConfig, LabError, LabHandle, start};

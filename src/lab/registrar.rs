@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::random::Random;
-use crate::base::secret::Secret;
+use crate::base::secret::{Masked, Secret};
 use crate::base::time::Instant;
 use crate::sip::digest::{self, Algorithm};
 use crate::sip::message::{Credentials, HeaderName, Headers, NameAddr, Request, Response, Uri, Via};
@@ -70,14 +70,14 @@ pub enum Change {
     /// The user can be reached now, or still.
     Registered {
         /// User part of the address of record.
-        user: String,
+        user: Masked,
         /// Seconds granted.
         expires: u32,
     },
     /// The user has gone.
     Unregistered {
         /// User part of the address of record.
-        user: String,
+        user: Masked,
     },
 }
 
@@ -132,7 +132,7 @@ impl Registrar {
         let expires = contact.address().and_then(NameAddr::expires).or(asked).unwrap_or(self.accounts.max_expires);
         let Some(contact) = contact.address().filter(|_| expires > 0) else {
             let gone = self.bindings.remove(&user).is_some();
-            let change = gone.then(|| Change::Unregistered { user: user.clone() });
+            let change = gone.then(|| Change::Unregistered { user: user.as_str().into() });
             return (self.bound(now, request, source, &user), change);
         };
         if expires < self.accounts.min_expires {
@@ -147,7 +147,7 @@ impl Registrar {
         let expires = expires.min(self.accounts.max_expires);
         let until = now + Duration::from_secs(expires.into());
         self.bindings.insert(user.clone(), Binding { contact: contact.uri.clone(), source, until });
-        (self.bound(now, request, source, &user), Some(Change::Registered { user, expires }))
+        (self.bound(now, request, source, &user), Some(Change::Registered { user: user.into(), expires }))
     }
 
     /// Whether the sender of an INVITE may call: his user name, or the 407 or 403 that he gets.
@@ -442,7 +442,7 @@ pub(super) mod tests {
         assert_eq!(offered("0919273027"), ["MD5"], "old telephones fail at an algorithm that they do not know");
         let (response, change) = registered(&mut registrar, at(0), "0919273027", CONTACT, Some(60));
         assert_eq!(response.status(), 200);
-        assert_eq!(change, Some(Change::Registered { user: "0919273027".to_owned(), expires: 60 }));
+        assert_eq!(change, Some(Change::Registered { user: "0919273027".into(), expires: 60 }));
         assert_eq!(response.headers().contact().and_then(|contact| contact.expires()), Some(60));
         let binding = registrar.telephone(at(59), "+84919273027").unwrap();
         assert_eq!((binding.contact.to_string().as_str(), binding.source), ("sip:x@127.0.0.1:40000", source()));
@@ -530,7 +530,7 @@ pub(super) mod tests {
             registered(&mut registrar, at(0), "0919273027", CONTACT, Some(60));
             let (response, change) = registered(&mut registrar, at(1), "0919273027", contact, expires);
             assert_eq!((response.status(), response.headers().contact()), (200, None));
-            assert_eq!(change, Some(Change::Unregistered { user: "0919273027".to_owned() }));
+            assert_eq!(change, Some(Change::Unregistered { user: "0919273027".into() }));
             assert_eq!(registrar.telephone(at(1), "0919273027"), None);
         }
         registered(&mut registrar, at(0), "0919273027", CONTACT, Some(60));

@@ -79,7 +79,7 @@ impl Caller {
             register: true,
             expires: 60,
             caller_id: "02873000000".to_owned(),
-            aor_user: "ringcode".to_owned(),
+            aor_user: "ringcode".into(),
             accept_from: Vec::new(),
             identity: Identity::From,
             learn_contact: false,
@@ -213,7 +213,7 @@ async fn a_phone_hears_the_code_presses_its_key_and_keeps_what_it_heard() {
     let heard = find_prompts(&kept[0].pcm, pack);
     assert_eq!(heard.first().map(|found| found.prompt), Some(PromptId::Intro), "{heard:?}");
     assert_eq!(readings(&heard), ["610"]);
-    assert_eq!(kept[0].number.0, "+84919270001");
+    assert_eq!(kept[0].number.as_str(), "+84919270001");
     lab.stop().await;
 }
 

@@ -9,7 +9,7 @@ use super::call_link::{CallLink, TrunkStates};
 use super::login::Logins;
 use super::types::*;
 use crate::base::random::Random;
-use crate::base::secret::Secret;
+use crate::base::secret::{Masked, Secret};
 use crate::base::time::UnixTime;
 use crate::config::checked::User;
 use crate::net::clock::Clock;
@@ -91,7 +91,7 @@ impl OtpService {
             id: 0,
             call_uuid: challenge.uuid.clone(),
             number: challenge.number_given.clone(),
-            phone: challenge.phone.e164().to_owned(),
+            phone: challenge.phone.e164().into(),
             otp: Some(code),
             otp_length: usize::from(challenge.code.length()),
             maxretry: i64::from(challenge.maxretry),
@@ -123,7 +123,7 @@ impl OtpService {
             Ok(number) => number.e164().to_owned(),
             Err(_) => text.to_owned(),
         });
-        let filter = Filter { status: filter.status, number };
+        let filter = Filter { status: filter.status, number: number.map(Masked::from) };
         let limit = i64::from(page.size);
         let offset = i64::from(page.number.saturating_sub(1)).saturating_mul(limit);
         let (count, rows) = self.inner.store.page(user.as_str(), &filter, offset, limit).await?;
@@ -189,7 +189,7 @@ impl OtpService {
         }
         let phone = PhoneNumber::parse(phone, inner.limits.home).map_or(phone.to_owned(), |n| n.e164().to_owned());
         Ok(OtpStatus {
-            phone,
+            phone: phone.into(),
             state: OtpState::NotFound,
             expires_at: None,
             attempts_used: 0,
@@ -246,7 +246,7 @@ impl OtpService {
         }
     }
 
-    fn draw(&self, user: &UserId, number_given: String, checked: Checked) -> NewChallenge {
+    fn draw(&self, user: &UserId, number_given: Masked, checked: Checked) -> NewChallenge {
         let inner = &*self.inner;
         let Checked { phone, code, maxretry, ttl } = checked;
         let mut random = inner.random.lock().unwrap_or_else(PoisonError::into_inner);

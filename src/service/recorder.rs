@@ -232,7 +232,7 @@ mod tests {
             let challenge = NewChallenge {
                 uuid: uuid.to_owned(),
                 user: "ann".to_owned(),
-                number_given: "0919273027".to_owned(),
+                number_given: "0919273027".into(),
                 phone,
                 code,
                 stored,

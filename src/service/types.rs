@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::secret::Secret;
+use crate::base::secret::{Masked, Secret};
 use crate::base::time::UnixTime;
 pub use crate::otp::{CallStatus, CodeError, Delivery, Disposition, PhoneNumberError, Verification, VerifyReason};
 pub use crate::store::StoreError;
@@ -47,7 +47,7 @@ pub enum LoginError {
 #[derive(Clone, Debug, Default)]
 pub struct PlaceCall {
     /// The number as the caller wrote it.
-    pub number: String,
+    pub number: Masked,
     /// The code; `None` or blank lets the service draw one.
     pub otp: Option<Secret>,
     /// Re-readings: the code is read `1 + maxretry` times. 0 to 10.
@@ -161,9 +161,9 @@ pub struct CallRecord {
     /// The name of the call towards the OTP-app face.
     pub call_uuid: String,
     /// The number as the caller wrote it.
-    pub number: String,
+    pub number: Masked,
     /// The number in E.164 with `+`.
-    pub phone: String,
+    pub phone: Masked,
     /// The code: present in the answer to the request that placed the call, and nowhere else.
     pub otp: Option<Secret>,
     /// Digits of the code, for a mask.
@@ -232,7 +232,7 @@ pub struct CallFilter {
     /// Only this status.
     pub status: Option<CallStatus>,
     /// Only this number, in any way of writing it.
-    pub number: Option<String>,
+    pub number: Option<Masked>,
 }
 
 /// One page of calls, newest first.
@@ -282,7 +282,7 @@ impl OtpState {
 #[derive(Clone, Debug)]
 pub struct OtpStatus {
     /// The number in E.164 when it is one, as asked otherwise.
-    pub phone: String,
+    pub phone: Masked,
     /// Where it stands.
     pub state: OtpState,
     /// When the code ceases to be valid; `None` when there is none.

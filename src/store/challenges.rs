@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Row};
 use super::error::StoreError;
 use super::timeline::{self, EventRow, NewEvent};
 use super::writer::Operation;
-use crate::base::secret::Secret;
+use crate::base::secret::{Masked, Secret};
 use crate::base::time::UnixTime;
 use crate::otp::{
     CallStatus, Challenge, ChallengeState, Code, CodeKey, Disposition, Party, PhoneNumber, Reason, StoredCode,
@@ -21,7 +21,7 @@ pub struct NewChallenge {
     /// The user who asked.
     pub user: String,
     /// The number as the user wrote it.
-    pub number_given: String,
+    pub number_given: Masked,
     /// The number.
     pub phone: PhoneNumber,
     /// The code in clear; it is sealed before it is written.
@@ -48,9 +48,9 @@ pub struct ChallengeRow {
     /// Whose it is.
     pub user: String,
     /// The number as the user wrote it.
-    pub number_given: String,
+    pub number_given: Masked,
     /// The number in E.164.
-    pub phone: String,
+    pub phone: Masked,
     /// Digits of the code.
     pub code_length: i64,
     /// Re-readings.
@@ -133,8 +133,8 @@ impl ChallengeRow {
             id: row.try_get("id")?,
             uuid: row.try_get("uuid")?,
             user: row.try_get("user_name")?,
-            number_given: row.try_get("number_given")?,
-            phone: row.try_get("phone")?,
+            number_given: row.try_get::<String, _>("number_given")?.into(),
+            phone: row.try_get::<String, _>("phone")?.into(),
             code_length: row.try_get("code_length")?,
             maxretry: row.try_get("maxretry")?,
             status: CallStatus::from_number(status).ok_or_else(|| impossible("status", &status.to_string()))?,

@@ -8,6 +8,7 @@ use super::challenges::{COLUMNS, ChallengeRow, PendingCall, impossible};
 use super::code_vault::CodeVault;
 use super::error::StoreError;
 use super::timeline::{self, EventRow};
+use crate::base::secret::Masked;
 use crate::base::time::UnixTime;
 use crate::otp::{CallStatus, Code, PhoneNumber};
 
@@ -17,7 +18,7 @@ pub struct Filter {
     /// Only this status.
     pub status: Option<CallStatus>,
     /// Only this number, in E.164 or as the user wrote it.
-    pub number: Option<String>,
+    pub number: Option<Masked>,
 }
 
 /// A request with what is known of its call.

@@ -82,7 +82,7 @@ fn new(user: &str, phone: &str, code: &str, store: &Store) -> NewChallenge {
     NewChallenge {
         uuid: format!("u{}", NEXT.fetch_add(1, Ordering::Relaxed)),
         user: user.to_owned(),
-        number_given: format!("0{}", &phone.e164()[3..]),
+        number_given: format!("0{}", &phone.e164()[3..]).into(),
         phone,
         code,
         stored,
@@ -259,7 +259,7 @@ async fn lists_show_only_ones_own_newest_first_and_filtered() {
     let failed = Filter { status: Some(CallStatus::Failure), number: None };
     assert_eq!(ids(bench.store.page("ann", &failed, 0, 10).await.unwrap().1), [other]);
     for written in ["+84919273028", "0919273028"] {
-        let filter = Filter { status: None, number: Some(written.to_owned()) };
+        let filter = Filter { status: None, number: Some(written.into()) };
         assert_eq!(ids(bench.store.page("ann", &filter, 0, 10).await.unwrap().1), [other], "{written}");
     }
     assert!(bench.store.call("bob", other).await.unwrap().is_none());

@@ -38,7 +38,7 @@ fn challenge(store: &Store, uuid: String) -> NewChallenge {
     NewChallenge {
         uuid,
         user: "ann".to_owned(),
-        number_given: "0919273027".to_owned(),
+        number_given: "0919273027".into(),
         phone: phone(),
         code,
         stored,

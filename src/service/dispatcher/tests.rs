@@ -217,7 +217,7 @@ impl Bench {
     }
 
     async fn place(&self, number: &str) -> i64 {
-        let request = PlaceCall { number: number.to_owned(), ..PlaceCall::default() };
+        let request = PlaceCall { number: number.into(), ..PlaceCall::default() };
         self.service.place_call(&ann(), request).await.unwrap().id
     }
 
@@ -346,7 +346,7 @@ async fn a_stop_lets_calls_end_and_leaves_the_rest_for_the_next_start() {
     assert_eq!(bench.log(), ["invite +84919273020", "hangup", "stop"]);
     assert_eq!(bench.detail(running).await.record.status, CallStatus::Success);
     assert_eq!(bench.detail(waiting).await.record.status, CallStatus::Pending);
-    let request = PlaceCall { number: "0919273040".to_owned(), ..PlaceCall::default() };
+    let request = PlaceCall { number: "0919273040".into(), ..PlaceCall::default() };
     assert!(matches!(bench.service.place_call(&ann(), request).await, Err(PlaceCallError::ShuttingDown)));
 
     bench.store.close().await;

@@ -90,7 +90,7 @@ fn ann() -> UserId {
 }
 
 fn request(number: &str, otp: &str) -> PlaceCall {
-    PlaceCall { number: number.to_owned(), otp: Some(Secret::new(otp)), ..PlaceCall::default() }
+    PlaceCall { number: number.into(), otp: Some(Secret::new(otp)), ..PlaceCall::default() }
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_blank_code_is_drawn_and_no_two_are_alike() {
     let bench = Bench::new().await;
     let mut codes = Vec::new();
     for otp in [None, Some(Secret::new("")), Some(Secret::new("  "))] {
-        let request = PlaceCall { number: "0919273027".to_owned(), otp, ..PlaceCall::default() };
+        let request = PlaceCall { number: "0919273027".into(), otp, ..PlaceCall::default() };
         let placed = bench.service.send_otp(&ann(), request).await.unwrap();
         codes.push(placed.otp.unwrap().expose().to_owned());
     }
@@ -126,7 +126,7 @@ async fn a_blank_code_is_drawn_and_no_two_are_alike() {
 async fn every_wrong_field_is_told_at_once() {
     let bench = Bench::new().await;
     let request = PlaceCall {
-        number: "09x".to_owned(),
+        number: "09x".into(),
         otp: Some(Secret::new("12")),
         maxretry: 11,
         ttl: Some(Duration::from_secs(1)),
@@ -243,7 +243,7 @@ async fn a_list_is_filtered_by_a_number_in_any_form() {
     bench.place("1111").await;
     bench.service.place_call(&ann(), request("0919273028", "1111")).await.unwrap();
     for (text, count) in [("0919273027", 1), ("+84 919 273 028", 1), ("0919273029", 0), ("x", 0)] {
-        let filter = CallFilter { status: None, number: Some(text.to_owned()) };
+        let filter = CallFilter { status: None, number: Some(text.into()) };
         let page = bench.service.list_calls(&ann(), &filter, Page { number: 1, size: 10 }).await.unwrap();
         assert_eq!((page.count, page.calls.len()), (count, usize::try_from(count).unwrap()), "{text}");
     }
