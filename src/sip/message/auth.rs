@@ -22,8 +22,15 @@ pub struct Credentials {
 }
 
 /// Names and unquoted values, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct AuthParams(Vec<(String, String)>);
+
+/// Shows names only: a nonce and its response are all that is needed to guess the password offline.
+impl fmt::Debug for AuthParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 /// RFC 7616 §3.3: what a challenge writes without quotes.
 const CHALLENGE_TOKENS: [&str; 4] = ["algorithm", "stale", "charset", "userhash"];
@@ -172,6 +179,14 @@ fn read_param(params: &mut AuthParams, piece: &[u8]) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::message::HeaderValue;
+
+    #[test]
+    fn debug_shows_no_values() {
+        let credentials = Credentials::digest().with("username", "bob").with("response", "6629fae4");
+        let shown = format!("{credentials:?} {:?}", HeaderValue::from(&credentials));
+        assert!(shown.contains("response") && !shown.contains("bob") && !shown.contains("6629fae4"), "{shown}");
+    }
 
     #[test]
     fn challenges_of_asterisk_and_others_are_read() {

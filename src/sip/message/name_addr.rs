@@ -7,11 +7,12 @@ use super::lex::{
 };
 use super::params::Params;
 use super::uri::Uri;
+use crate::base::secret::Masked;
 
 /// `"Display name" <uri>;params`, or a bare `uri;params`. Written with `<>` always.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameAddr {
-    display_name: Option<String>,
+    display_name: Option<Masked>,
     /// The address.
     pub uri: Uri,
     /// The header field's parameters, which follow `>`.
@@ -26,7 +27,7 @@ impl NameAddr {
 
     /// The address with a display name; control characters are left out of it.
     pub fn with_display_name(mut self, name: &str) -> Self {
-        self.display_name = Some(printable(name));
+        self.display_name = Some(printable(name).into());
         self
     }
 
@@ -63,12 +64,12 @@ impl NameAddr {
         let (display_name, rest) = match text {
             [b'"', ..] => {
                 let (name, rest) = quoted_string(text).ok_or(bad("has an unclosed quote"))?;
-                (Some(name), trim(rest))
+                (Some(name.into()), trim(rest))
             }
             _ => match text.iter().position(|byte| *byte == b'<') {
                 Some(0) => (None, text),
                 Some(at) if text[..at].iter().all(|byte| is_token_byte(*byte) || is_blank(*byte)) => {
-                    (Some(String::from_utf8_lossy(trim(&text[..at])).into_owned()), &text[at..])
+                    (Some(String::from_utf8_lossy(trim(&text[..at])).into_owned().into()), &text[at..])
                 }
                 Some(_) => return Err(bad("has a display name that needs quotes")),
                 None => return NameAddr::parse_bare(text),
