@@ -16,6 +16,7 @@ use crate::base::random::Random;
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::sip::call_end::{CallEnd, EndReason, Party};
+use crate::sip::framing::is_keep_alive;
 use crate::sip::invite_session::{self as session, Failure, Flow, InviteSession, RequestId, add_allow};
 use crate::sip::message::{
     HeaderName, HeaderValue, Message, Method, Request, Response, SipUri, UserPart, check_response,
@@ -173,7 +174,7 @@ impl UserAgent {
             return;
         }
         // RFC 5626 §3.5.1: keep-alives are no messages.
-        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        if is_keep_alive(bytes) {
             return;
         }
         let path = Path::udp(source);
