@@ -43,17 +43,7 @@ pub struct Outcome {
 impl Outcome {
     /// The outcome of a job that never got as far as an INVITE.
     pub(super) fn undialled(call: CallId, reason: Reason, party: Party, trunk: Option<String>) -> Self {
-        let delivery = Delivery {
-            answered_at: None,
-            readings_completed: 0,
-            digits_read: 0,
-            repeats: 0,
-            hung_up_by: None,
-            trunk,
-            sip_status: None,
-            reason,
-            q850: None,
-        };
+        let delivery = Delivery::undialled(reason, trunk);
         Outcome {
             call,
             reason,

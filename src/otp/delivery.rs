@@ -60,6 +60,23 @@ pub struct Delivery {
     pub q850: Option<u16>,
 }
 
+impl Delivery {
+    /// Of an attempt that ended before anything was dialled, over `trunk` when one was chosen.
+    pub fn undialled(reason: Reason, trunk: Option<String>) -> Self {
+        Delivery {
+            answered_at: None,
+            readings_completed: 0,
+            digits_read: 0,
+            repeats: 0,
+            hung_up_by: None,
+            trunk,
+            sip_status: None,
+            reason,
+            q850: None,
+        }
+    }
+}
+
 fn rfc_3339<S: serde::Serializer>(at: &Option<UnixTime>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(|at| at.to_string()).serialize(serializer)
 }

@@ -116,16 +116,6 @@ impl Feeder {
 }
 
 fn unreadable(challenge_id: i64, at: UnixTime) -> End {
-    let delivery = Delivery {
-        answered_at: None,
-        readings_completed: 0,
-        digits_read: 0,
-        repeats: 0,
-        hung_up_by: None,
-        trunk: None,
-        sip_status: None,
-        reason: Reason::StoreFailure,
-        q850: None,
-    };
+    let delivery = Delivery::undialled(Reason::StoreFailure, None);
     End { challenge_id, delivery, party: Party::Us, carrier_text: None, billable: Duration::ZERO, audio: None, at }
 }

@@ -309,17 +309,7 @@ fn delivery(call: &StoredCall) -> Result<Option<Delivery>, StoreError> {
     if let Some(delivery) = call.attempt.as_ref().map(AttemptRow::delivery).transpose()?.flatten() {
         return Ok(Some(delivery));
     }
-    Ok(call.row.reason.map(|reason| Delivery {
-        answered_at: None,
-        readings_completed: 0,
-        digits_read: 0,
-        repeats: 0,
-        hung_up_by: None,
-        trunk: None,
-        sip_status: None,
-        reason,
-        q850: None,
-    }))
+    Ok(call.row.reason.map(|reason| Delivery::undialled(reason, None)))
 }
 
 fn otp_status(call: &StoredCall, now: UnixTime) -> Result<OtpStatus, StoreError> {
