@@ -12,8 +12,8 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::error::StoreError;
-use super::hex;
 use super::key_file::KEY_BYTES;
+use crate::base::hex;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::error::StoreError;
-use super::hex;
+use crate::base::hex;
 use crate::base::random::Random;
 
 /// Length of the key in bytes.

@@ -15,7 +15,6 @@ pub mod attempts;
 pub mod challenges;
 pub mod code_vault;
 pub mod error;
-mod hex;
 pub mod key_file;
 pub mod prompt_dir;
 mod reads;

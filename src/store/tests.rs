@@ -357,7 +357,7 @@ async fn no_file_holds_a_code_and_only_the_owner_reads_them() {
     for entry in std::fs::read_dir(bench.folder.path()).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
-        let hex = super::hex::encode(b"91827364").into_bytes();
+        let hex = crate::base::hex::encode(b"91827364").into_bytes();
         for canary in [&b"91827364"[..], &hex] {
             assert!(!bytes.windows(canary.len()).any(|window| window == canary), "{}", path.display());
         }
