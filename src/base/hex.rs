@@ -1,4 +1,4 @@
-//! Lower-case hex, the form in which bytes stand in text columns and in the key file.
+//! Lower-case hex, the form in which bytes stand in text columns, key files, the configuration and digest headers.
 
 /// Two lower-case digits a byte.
 pub fn encode(bytes: &[u8]) -> String {

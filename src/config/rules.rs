@@ -15,6 +15,7 @@ use super::checked::{
 use super::file::{self, File, Key};
 use super::problem::{Problem, line_of};
 use super::values::{Later, Ports, Text, Whole, duration_text, is_host};
+use crate::base::hex;
 use crate::base::secret::Secret;
 use crate::net::ports::PortRange;
 use crate::otp::call_script::NOT_BEFORE;
@@ -243,7 +244,7 @@ impl Rules<'_> {
                 hash => hash.map(Spanned::into_inner).unwrap_or_default(),
             };
             let api_key_hash = user.api_key_hash.and_then(|hash| {
-                let bytes = read_sha256(hash.get_ref());
+                let bytes = hex::decode(hash.get_ref()).and_then(|bytes| bytes.try_into().ok());
                 if bytes.is_none() {
                     let remedy = "write the 64 hex digits that `printf %s \"$KEY\" | sha256sum` prints";
                     self.problem(Some(hash.span()), "user.api_key_hash", "is no SHA-256 in hex", remedy);
@@ -454,15 +455,4 @@ fn is_argon2id(text: &str) -> bool {
     use argon2::password_hash::phc::PasswordHash;
     PasswordHash::new(text)
         .is_ok_and(|hash| hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some())
-}
-
-fn read_sha256(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 
 use super::code::Code;
 use super::phone_number::PhoneNumber;
+use crate::base::hex;
 use crate::base::random::Random;
 use crate::base::time::UnixTime;
 
@@ -104,15 +105,12 @@ impl StoredCode {
 
     /// 96 lower-case hex digits: salt, then hash.
     pub fn to_text(&self) -> String {
-        self.salt.iter().chain(&self.mac).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&self.salt) + &hex::encode(&self.mac)
     }
 
     /// Reads back what [`StoredCode::to_text`] gave; `None` for anything else.
     pub fn from_text(text: &str) -> Option<Self> {
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-        let nibble = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        let bytes = pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?));
-        let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
+        let bytes = hex::decode(text)?;
         let (salt, mac) = bytes.split_first_chunk()?;
         Some(StoredCode { salt: *salt, mac: mac.try_into().ok()? })
     }
@@ -367,7 +365,7 @@ mod tests {
     fn the_hash_is_hmac_sha256() {
         // Against Python's hmac.new(bytes(range(32)), bytes(16) + b"+84919273027\x00610389", "sha256").
         let key = CodeKey::new(std::array::from_fn(|i| i as u8));
-        let hex: String = key.mac(&[0; 16], &number(), b"610389").iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(&key.mac(&[0; 16], &number(), b"610389"));
         assert_eq!(hex, "a13ab3c38470c45c26e437b821fc4f6fa263765fbb1bfabf38b77d344e7fd908");
     }
 

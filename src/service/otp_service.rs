@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, watch};
 use super::call_link::{CallLink, TrunkStates};
 use super::login::Logins;
 use super::types::*;
+use crate::base::hex;
 use crate::base::random::Random;
 use crate::base::secret::{Masked, Secret};
 use crate::base::time::UnixTime;
@@ -283,7 +284,7 @@ fn uuid(random: &mut Random) -> String {
     random.fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(&bytes);
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use md5::{Digest, Md5};
 use sha2::{Sha256, Sha512_256};
 
+use crate::base::hex;
+
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HashFunction {
@@ -90,7 +92,7 @@ fn hex_of<D: Digest>(parts: &[&[u8]]) -> String {
         }
         hasher.update(part);
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hasher.finalize())
 }
 
 #[cfg(test)]
