@@ -10,6 +10,7 @@ use crate::dialer::DialTrunk;
 use crate::net::ports::PortRange;
 pub use crate::otp::{CallPolicy as CallConfig, Country, OtpPolicy as OtpConfig};
 use crate::sip::digest::Account;
+use crate::sip::message::DEFAULT_PORT;
 pub use crate::sip::user_agent::Identity;
 use crate::sip::user_agent::{Trunk, TrunkId};
 use crate::wire::codec::Codec;
@@ -124,7 +125,7 @@ impl fmt::Display for HostPort {
         } else {
             f.write_str(&self.host)?
         }
-        if self.port == 5060 { Ok(()) } else { write!(f, ":{}", self.port) }
+        if self.port == DEFAULT_PORT { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::base::hex;
 use crate::base::secret::Secret;
 use crate::net::ports::PortRange;
 use crate::otp::call_script::NOT_BEFORE;
+use crate::sip::message::DEFAULT_PORT;
 use crate::wire::codec::Codec;
 
 mod trunk;
@@ -423,7 +424,7 @@ impl Rules<'_> {
     }
 
     fn sip(&mut self, sip: file::Sip) -> SipConfig {
-        let default = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060));
+        let default = SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT));
         SipConfig { listen: sip.listen.map_or(default, |listen| listen.into_inner().0) }
     }
 

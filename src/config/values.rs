@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use super::checked::HostPort;
+use crate::sip::message::DEFAULT_PORT;
 
 /// A value that is written as a TOML string.
 pub trait Written: Sized {
@@ -137,7 +138,7 @@ impl Written for Server {
         };
         let port = match port {
             Some(port) => port.parse::<u16>().ok().filter(|port| *port > 0)?,
-            None => 5060,
+            None => DEFAULT_PORT,
         };
         Some(Server { host_port: HostPort { host: host.to_string(), port }, written: text.to_string() })
     }

@@ -15,14 +15,12 @@ use bytes::Bytes;
 
 use crate::lab::registrar::{stable_token, stamp_via};
 use crate::sip::message::{
-    HeaderName, HeaderValue, Host, Method, NameAddr, Request, Response, SipUri, Token, Uri, Via,
+    DEFAULT_PORT, HeaderName, HeaderValue, Host, MAGIC_COOKIE, MAX_FORWARDS, Method, NameAddr, Request, Response,
+    SipUri, Token, Uri, Via,
 };
 
 /// Marks our branches among those of the carrier's own user agent.
 const BRANCH_MARK: &str = "lab-";
-
-/// Max-Forwards of a request that came without one (RFC 3261 §16.6 step 3).
-const MAX_FORWARDS: u32 = 70;
 
 /// The forwarding half of the carrier.
 #[derive(Debug)]
@@ -82,6 +80,7 @@ impl Proxy {
         target: Option<&Uri>,
         remote: SocketAddr,
     ) -> Result<Forwarded, u16> {
+        // RFC 3261 §16.6 step 3.
         let hops = request.headers().max_forwards().unwrap_or(MAX_FORWARDS);
         if hops == 0 {
             return Err(483);
@@ -111,7 +110,8 @@ impl Proxy {
 
     /// Whether `response` is to a request that was forwarded, rather than to one of the carrier's own.
     pub fn has_forwarded(&self, response: &Response) -> bool {
-        let mark = |via: Via| via.branch().is_some_and(|branch| branch.starts_with(&format!("z9hG4bK{BRANCH_MARK}")));
+        let mark =
+            |via: Via| via.branch().is_some_and(|branch| branch.starts_with(&format!("{MAGIC_COOKIE}{BRANCH_MARK}")));
         response.headers().top_via().is_ok_and(mark)
     }
 
@@ -122,17 +122,17 @@ impl Proxy {
         let mut response = response.clone();
         response.headers_mut().remove_top_via();
         let via = response.headers().top_via().ok()?;
-        if ours.branch()?.strip_prefix("z9hG4bK") != Some(self.branch(&via).as_str()) {
+        if ours.branch()?.strip_prefix(MAGIC_COOKIE) != Some(self.branch(&via).as_str()) {
             return None;
         }
         // RFC 3261 §18.2.2, RFC 3581 §4.
         let ip = via.received().or(via.host.ip())?;
-        let port = via.rport().flatten().or(via.port).unwrap_or(5060);
+        let port = via.rport().flatten().or(via.port).unwrap_or(DEFAULT_PORT);
         Some(Forwarded { remote: SocketAddr::new(ip, port), bytes: response.to_bytes() })
     }
 
     fn branch(&self, via: &Via) -> String {
-        let sent_by = format!("{}:{}", via.host, via.port.unwrap_or(5060));
+        let sent_by = format!("{}:{}", via.host, via.port.unwrap_or(DEFAULT_PORT));
         let token = stable_token(self.key, &[via.branch().unwrap_or_default(), &sent_by]);
         format!("{BRANCH_MARK}{token}")
     }
@@ -141,7 +141,7 @@ impl Proxy {
 /// The address of a SIP URI that gives one, with the default port.
 fn socket_address(uri: &Uri) -> Option<SocketAddr> {
     let uri = uri.as_sip()?;
-    Some(SocketAddr::new(uri.host.ip()?, uri.port.unwrap_or(5060)))
+    Some(SocketAddr::new(uri.host.ip()?, uri.port.unwrap_or(DEFAULT_PORT)))
 }
 
 #[cfg(test)]

@@ -16,7 +16,10 @@
 
 use std::net::SocketAddr;
 
-use super::message::{BadValue, CSeq, HeaderName, HeaderValue, Headers, Method, NameAddr, Request, Response, Uri};
+use super::message::{
+    BadValue, CSeq, DEFAULT_PORT, HeaderName, HeaderValue, Headers, MAX_FORWARDS, Method, NameAddr, Request, Response,
+    Uri,
+};
 
 /// One end of a dialog.
 #[derive(Clone, Debug)]
@@ -127,7 +130,7 @@ impl Dialog {
         let uri = self.routes.first().map_or(&self.target, |route| &route.uri).as_sip()?;
         let over_udp = uri.params.get("transport").is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
         let address = uri.host.ip().filter(|_| over_udp && !uri.secure)?;
-        Some(SocketAddr::new(address, uri.port.unwrap_or(5060)))
+        Some(SocketAddr::new(address, uri.port.unwrap_or(DEFAULT_PORT)))
     }
 
     fn build(&self, method: Method, number: u32) -> Request {
@@ -149,7 +152,7 @@ impl Dialog {
         for route in routes {
             headers.push(HeaderName::Route, route);
         }
-        headers.push(HeaderName::MaxForwards, 70);
+        headers.push(HeaderName::MaxForwards, MAX_FORWARDS);
         headers.push(HeaderName::From, &self.local);
         headers.push(HeaderName::To, &self.remote);
         headers.push(HeaderName::CallId, self.call_id.clone());

@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::lex::BadValue;
 
+/// The port meant where a Via or a SIP URI gives none, TLS aside (RFC 3261 §18.2.2, §19.1.2).
+pub const DEFAULT_PORT: u16 = 5060;
+
 /// The host of a URI or a Via. Names compare without case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {

@@ -48,7 +48,7 @@ pub use cseq::CSeq;
 pub use header_name::HeaderName;
 pub use header_value::HeaderValue;
 pub use headers::Headers;
-pub use host::{Host, HostName};
+pub use host::{DEFAULT_PORT, Host, HostName};
 pub use lex::BadValue;
 pub use method::Method;
 pub use name_addr::{Contact, NameAddr};
@@ -56,14 +56,14 @@ pub use params::Params;
 pub(super) use parse::announced_length;
 pub use parse::{MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_MESSAGE_BYTES, Malformed};
 pub use reason::Reason;
-pub use request::Request;
+pub use request::{MAX_FORWARDS, Request};
 pub use response::Response;
 pub use status::StatusCode;
 pub use token::Token;
 pub use uri::{OtherUri, SipUri, TelUri, Uri};
 pub use uri_params::UriParams;
 pub use user_part::UserPart;
-pub use via::Via;
+pub use via::{MAGIC_COOKIE, Via};
 
 use bytes::Bytes;
 

@@ -10,6 +10,9 @@ use super::headers::Headers;
 use super::method::Method;
 use super::uri::Uri;
 
+/// Max-Forwards of a request that begins here (RFC 3261 §8.1.1.6).
+pub const MAX_FORWARDS: u32 = 70;
+
 /// A request. Cloning shares the received bytes.
 #[derive(Clone)]
 pub struct Request {

@@ -9,7 +9,7 @@ use super::params::Params;
 use super::token::Token;
 
 /// The start of every branch of an RFC 3261 element (§8.1.1.7).
-pub(super) const MAGIC_COOKIE: &str = "z9hG4bK";
+pub const MAGIC_COOKIE: &str = "z9hG4bK";
 
 /// One hop: `SIP/2.0/UDP host:port;branch=…`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -12,7 +12,9 @@ use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::sip::digest::{Account, DigestError, DigestState};
 use crate::sip::locate::{MAX_PENALTY, Targets};
-use crate::sip::message::{CSeq, HeaderName, HeaderValue, Headers, Method, NameAddr, Request, Response, Uri};
+use crate::sip::message::{
+    CSeq, HeaderName, HeaderValue, Headers, MAX_FORWARDS, Method, NameAddr, Request, Response, Uri,
+};
 
 /// How long [`Input::Stop`] waits for the registrar before it gives up.
 pub const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -273,7 +275,7 @@ impl Registration {
         let bound =
             |uri: &Uri, expires: u32| NameAddr::new(uri.clone()).with_param("expires", Some(&expires.to_string()));
         let headers = request.headers_mut();
-        headers.push(HeaderName::MaxForwards, 70);
+        headers.push(HeaderName::MaxForwards, MAX_FORWARDS);
         headers.push(HeaderName::From, NameAddr::new(self.config.aor.clone()).with_tag(&self.from_tag));
         headers.push(HeaderName::To, NameAddr::new(self.config.aor.clone()));
         if let Ok(call_id) = HeaderValue::try_from(self.call_id.as_str()) {

@@ -1,6 +1,6 @@
 //! What a response to REGISTER means.
 
-use crate::sip::message::{Contact, HeaderName, Headers, NameAddr, Uri};
+use crate::sip::message::{Contact, DEFAULT_PORT, HeaderName, Headers, NameAddr, Uri};
 
 /// The longest interval that we ask for or believe in: a week. IMS registrars grant 600,000 s.
 pub(super) const MAX_EXPIRES: u32 = 604_800;
@@ -70,7 +70,7 @@ pub(super) fn granted_expires(response: &Headers, contact: &Uri, asked: u32) -> 
 
 /// Whether user, host and port agree; parameters come and go on the way.
 fn is_same_endpoint(a: &Uri, b: &Uri) -> bool {
-    let port = |uri: &Uri| uri.port().unwrap_or(5060);
+    let port = |uri: &Uri| uri.port().unwrap_or(DEFAULT_PORT);
     a.user() == b.user() && a.host() == b.host() && port(a) == port(b)
 }
 

@@ -1,6 +1,6 @@
 //! The requests that the layer makes itself out of an INVITE: the ACK for a refusal, and CANCEL.
 
-use crate::sip::message::{CSeq, HeaderName, HeaderValue, Method, Request, Response};
+use crate::sip::message::{CSeq, HeaderName, MAX_FORWARDS, Method, Request, Response};
 
 /// The ACK for a final response other than 2xx (RFC 3261 §17.1.1.3).
 pub(super) fn ack(invite: &Request, response: &Response) -> Request {
@@ -30,6 +30,6 @@ fn derive(invite: &Request, method: Method) -> Request {
     if let Ok(cseq) = from.cseq() {
         headers.push(HeaderName::CSeq, CSeq::new(cseq.number, method));
     }
-    headers.push(HeaderName::MaxForwards, HeaderValue::from(70));
+    headers.push(HeaderName::MaxForwards, MAX_FORWARDS);
     derived
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::sip::message::DEFAULT_PORT;
+
 /// A transport for SIP (RFC 3261 §18). Decides which timers a transaction needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
@@ -32,7 +34,7 @@ impl Transport {
     /// The port meant where a Via or a URI gives none (RFC 3261 §18.2.2, §19.1.2).
     pub fn default_port(self) -> u16 {
         match self {
-            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Udp | Transport::Tcp => DEFAULT_PORT,
             Transport::Tls => 5061,
         }
     }

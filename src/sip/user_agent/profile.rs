@@ -11,7 +11,7 @@ use crate::sip::digest::Account;
 use crate::sip::invite_session::{Flow, add_allow};
 use crate::sip::locate::Targets;
 use crate::sip::message::{
-    CSeq, HeaderName, HeaderValue, Host, Method, NameAddr, Request, Response, SipUri, Uri, UserPart,
+    CSeq, HeaderName, HeaderValue, Host, MAX_FORWARDS, Method, NameAddr, Request, Response, SipUri, Uri, UserPart,
 };
 use crate::sip::registration::{Registration, RegistrationConfig, RegistrationState};
 use crate::sip::transaction::{Path, Timings};
@@ -107,7 +107,7 @@ impl Profile {
         };
         let mut request = Request::new(Method::Invite, to.uri.clone());
         let headers = request.headers_mut();
-        headers.push(HeaderName::MaxForwards, 70);
+        headers.push(HeaderName::MaxForwards, MAX_FORWARDS);
         headers.push(HeaderName::From, address(from).with_tag(tag));
         headers.push(HeaderName::To, to);
         headers.push(HeaderName::CallId, call_id);
