@@ -362,6 +362,7 @@ mod tests {
     fn negotiated() -> NegotiatedMedia {
         NegotiatedMedia {
             remote: address(),
+            signalled_by: address().ip(),
             codec: Codec::Pcmu,
             send_payload_type: 0,
             receive_payload_type: 0,

@@ -146,7 +146,7 @@ impl MediaSession {
         self.stream = Some(Stream {
             next_frame: next_border(now, self.phase),
             sender: RtpSender::new(&mut self.random),
-            lock: SourceLock::new(now, config.remote),
+            lock: SourceLock::new(now, config.remote, config.signalled_by),
             playout: Playout::new(config.codec),
             digits_in: DigitReceiver::default(),
             digits_out: DigitSender::default(),
@@ -163,7 +163,7 @@ impl MediaSession {
         if config.remote != stream.config.remote {
             stream.sender.pause();
         }
-        stream.lock.renegotiate(now, config.remote);
+        stream.lock.renegotiate(now, config.remote, config.signalled_by);
         if config.codec != stream.config.codec {
             let playlist = stream.playout.change_codec(config.codec);
             self.events.push_back(Event::CodecChanged { codec: config.codec, playlist });
@@ -337,6 +337,7 @@ mod tests {
                 clock_rate: 8000,
             }),
             remote: PEER.parse().unwrap(),
+            signalled_by: PEER.parse::<SocketAddr>().unwrap().ip(),
             direction: Direction::SendRecv,
             record: false,
             receive_timeout: None,

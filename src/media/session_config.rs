@@ -1,6 +1,6 @@
 //! What a session needs to know of its stream.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::sip::offer_answer::{Direction, NegotiatedMedia, TelephoneEventFormat};
@@ -19,6 +19,8 @@ pub struct SessionConfig {
     pub telephone_event: Option<TelephoneEventFormat>,
     /// The address that the peer signalled.
     pub remote: SocketAddr,
+    /// The host that signalled it.
+    pub signalled_by: IpAddr,
     /// Our direction.
     pub direction: Direction,
     /// Whether to keep what is heard (at most 10 minutes).
@@ -36,6 +38,7 @@ impl SessionConfig {
             receive_payload_type: media.receive_payload_type,
             telephone_event: media.telephone_event,
             remote: media.remote,
+            signalled_by: media.signalled_by,
             direction: media.direction,
             record: false,
             receive_timeout: None,

@@ -8,9 +8,10 @@
 //!    be silent for long.
 //! 3. Another port of the signalled host is learned after four packets in sequence, within five seconds of the
 //!    negotiation, as long as the signalled address itself has sent nothing.
-//! 4. Another host is learned in the same way only when the signalled address is private (RFC 1918, RFC 6598, link-local,
-//!    unique local): then it cannot be where packets come from. It must also wait half a second, so that the signalled
-//!    address comes first.
+//! 4. Another host is learned in the same way only when it is the one that sent the description (a peer with several
+//!    addresses names one and sends from another), or when the signalled address is private (RFC 1918, RFC 6598,
+//!    link-local, unique local): then it cannot be where packets come from. It must also wait half a second, so that the
+//!    signalled address comes first.
 //! 5. Once locked, only the learned SSRC, address and port count. A new SSRC from the locked address and port takes over
 //!    after four audio packets in sequence while the old one has been silent for half a second: a gateway that switches
 //!    its source does that, somebody who forges single digits does not.
@@ -22,7 +23,7 @@
 //! | 2 | `the_signalled_address_locks_at_once_and_at_any_time` |
 //! | 3 | `another_port_of_the_signalled_host_is_learned_in_the_window_only` |
 //! | 3, 4 | `the_signalled_address_wins_before_the_lock` |
-//! | 4 | `a_foreign_host_is_learned_only_for_a_private_address` |
+//! | 4 | `a_foreign_host_is_learned_only_for_a_private_address`, `the_host_that_signalled_is_learned_after_a_while` |
 //! | 5 | `a_forged_ssrc_never_counts_while_the_peer_speaks`, `a_new_ssrc_takes_over_when_the_old_one_is_silent` |
 //! | 7 | `a_moved_address_is_learned_anew` |
 //!
@@ -53,6 +54,7 @@ const CANDIDATE_SILENCE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct SourceLock {
     signalled: SocketAddr,
+    signalled_by: IpAddr,
     negotiated_at: Instant,
     locked: Option<Locked>,
     candidate: Option<Candidate>,
@@ -75,15 +77,15 @@ struct Candidate {
 }
 
 impl SourceLock {
-    /// Nothing is learned yet; `signalled` is the peer's address as negotiated at `now`.
-    pub fn new(now: Instant, signalled: SocketAddr) -> Self {
-        SourceLock { signalled, negotiated_at: now, locked: None, candidate: None }
+    /// Nothing is learned yet; `signalled` is the peer's address as negotiated at `now` with the host `signalled_by`.
+    pub fn new(now: Instant, signalled: SocketAddr, signalled_by: IpAddr) -> Self {
+        SourceLock { signalled, signalled_by, negotiated_at: now, locked: None, candidate: None }
     }
 
     /// Takes the address of a new negotiation.
-    pub fn renegotiate(&mut self, now: Instant, signalled: SocketAddr) {
+    pub fn renegotiate(&mut self, now: Instant, signalled: SocketAddr, signalled_by: IpAddr) {
         if signalled != self.signalled || self.locked.is_none() {
-            *self = SourceLock::new(now, signalled);
+            *self = SourceLock::new(now, signalled, signalled_by);
         }
     }
 
@@ -115,7 +117,8 @@ impl SourceLock {
 
     fn may_learn(&self, now: Instant, source: SocketAddr) -> bool {
         let age = now.saturating_duration_since(self.negotiated_at);
-        let host_allowed = source.ip() == self.signalled.ip() || is_private(self.signalled.ip()) && age >= PREFERENCE;
+        let may_differ = is_private(self.signalled.ip()) || source.ip() == self.signalled_by;
+        let host_allowed = source.ip() == self.signalled.ip() || may_differ && age >= PREFERENCE;
         age < WINDOW && host_allowed
     }
 
@@ -171,6 +174,7 @@ mod tests {
     const PUBLIC: &str = "203.0.113.5:4000";
     const PRIVATE: &str = "192.168.1.5:4000";
     const FOREIGN: &str = "198.51.100.9:4000";
+    const PROXY: &str = "203.0.113.80:4000";
 
     fn at(millis: u64) -> Instant {
         Instant::ZERO + Duration::from_millis(millis)
@@ -178,6 +182,10 @@ mod tests {
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
+    }
+
+    fn lock_on(signalled: &str) -> SourceLock {
+        SourceLock::new(at(0), address(signalled), address(PROXY).ip())
     }
 
     fn packet(ssrc: u32, sequence: u16) -> RtpHeader {
@@ -195,7 +203,7 @@ mod tests {
     #[test]
     fn the_signalled_address_locks_at_once_and_at_any_time() {
         for start in [0, 4000, 60_000] {
-            let mut lock = SourceLock::new(at(0), address(PUBLIC));
+            let mut lock = lock_on(PUBLIC);
             assert_eq!(stream(&mut lock, PUBLIC, 1, start, 10), 10);
             assert_eq!(lock.destination(), Some(address(PUBLIC)));
         }
@@ -204,17 +212,17 @@ mod tests {
     #[test]
     fn another_port_of_the_signalled_host_is_learned_in_the_window_only() {
         let moved = "203.0.113.5:4444";
-        let mut lock = SourceLock::new(at(0), address(PUBLIC));
+        let mut lock = lock_on(PUBLIC);
         assert_eq!(stream(&mut lock, moved, 1, 0, 10), 7, "three prove the candidate");
         assert_eq!(lock.destination(), Some(address(moved)));
-        let mut late = SourceLock::new(at(0), address(PUBLIC));
+        let mut late = lock_on(PUBLIC);
         assert_eq!(stream(&mut late, moved, 1, 5000, 10), 0);
         assert_eq!(late.destination(), Some(address(PUBLIC)));
     }
 
     #[test]
     fn a_candidate_out_of_sequence_proves_nothing() {
-        let mut lock = SourceLock::new(at(0), address(PUBLIC));
+        let mut lock = lock_on(PUBLIC);
         for n in 0..50 {
             assert!(!lock.accepts(at(n * 20), address("203.0.113.5:4444"), &packet(1, n as u16 * 2), true));
         }
@@ -222,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_signalled_address_wins_before_the_lock() {
-        let mut lock = SourceLock::new(at(0), address(PRIVATE));
+        let mut lock = lock_on(PRIVATE);
         assert_eq!(stream(&mut lock, FOREIGN, 9, 0, 20), 0, "before the signalled address had its chance");
         assert_eq!(stream(&mut lock, FOREIGN, 9, 500, 3), 0, "on probation");
         assert_eq!(stream(&mut lock, PRIVATE, 1, 600, 1), 1);
@@ -242,15 +250,24 @@ mod tests {
             ("100.128.0.1:4000", false),
             ("0.0.0.0:4000", false),
         ] {
-            let mut lock = SourceLock::new(at(0), address(signalled));
+            let mut lock = lock_on(signalled);
             assert_eq!(stream(&mut lock, FOREIGN, 9, 0, 200) > 0, learned, "{signalled}");
             assert_eq!(lock.destination() == Some(address(FOREIGN)), learned, "{signalled}");
         }
     }
 
     #[test]
+    fn the_host_that_signalled_is_learned_after_a_while() {
+        let mut lock = lock_on(PUBLIC);
+        assert_eq!(stream(&mut lock, PROXY, 1, 0, 20), 0, "the signalled address has the first word");
+        assert_eq!(stream(&mut lock, PROXY, 1, 500, 10), 7, "three prove the candidate");
+        assert_eq!(lock.destination(), Some(address(PROXY)));
+        assert_eq!(stream(&mut lock, PUBLIC, 2, 700, 10), 0, "one source at a time");
+    }
+
+    #[test]
     fn a_forged_ssrc_never_counts_while_the_peer_speaks() {
-        let mut lock = SourceLock::new(at(0), address(PUBLIC));
+        let mut lock = lock_on(PUBLIC);
         for n in 0..500u16 {
             let now = at(u64::from(n) * 20);
             assert!(lock.accepts(now, address(PUBLIC), &packet(1, n), true));
@@ -262,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_new_ssrc_takes_over_when_the_old_one_is_silent() {
-        let mut lock = SourceLock::new(at(0), address(PUBLIC));
+        let mut lock = lock_on(PUBLIC);
         assert_eq!(stream(&mut lock, PUBLIC, 1, 0, 5), 5);
         assert_eq!(stream(&mut lock, PUBLIC, 2, 1000, 10), 7);
         assert_eq!(stream(&mut lock, PUBLIC, 1, 1200, 10), 0, "the old one is a stranger now");
@@ -276,11 +293,11 @@ mod tests {
 
     #[test]
     fn a_moved_address_is_learned_anew() {
-        let mut lock = SourceLock::new(at(0), address(PUBLIC));
+        let mut lock = lock_on(PUBLIC);
         assert_eq!(stream(&mut lock, PUBLIC, 1, 0, 1), 1);
-        lock.renegotiate(at(1000), address(PUBLIC));
+        lock.renegotiate(at(1000), address(PUBLIC), address(PROXY).ip());
         assert_eq!(stream(&mut lock, PUBLIC, 2, 1020, 1), 0, "still locked on the first");
-        lock.renegotiate(at(2000), address(FOREIGN));
+        lock.renegotiate(at(2000), address(FOREIGN), address(PROXY).ip());
         assert_eq!(lock.destination(), Some(address(FOREIGN)));
         assert_eq!(stream(&mut lock, PUBLIC, 1, 2000, 10), 0);
         assert_eq!(stream(&mut lock, FOREIGN, 3, 2500, 1), 1);
@@ -289,7 +306,7 @@ mod tests {
     #[test]
     fn nowhere_is_no_destination() {
         for signalled in ["0.0.0.0:4000", "203.0.113.5:0", "[::]:4000"] {
-            assert_eq!(SourceLock::new(at(0), address(signalled)).destination(), None, "{signalled}");
+            assert_eq!(lock_on(signalled).destination(), None, "{signalled}");
         }
     }
 }

@@ -60,6 +60,7 @@ impl Call {
                     clock_rate: 8000,
                 }),
                 remote: addresses[1 - end],
+                signalled_by: addresses[1 - end].ip(),
                 direction: Direction::SendRecv,
                 record: true,
                 receive_timeout: None,

@@ -226,6 +226,7 @@ mod tests {
                 clock_rate: 8000,
             }),
             remote,
+            signalled_by: remote.ip(),
             direction: Direction::SendRecv,
             record: true,
             receive_timeout: None,

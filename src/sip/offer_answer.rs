@@ -48,6 +48,8 @@ pub struct LocalMedia {
 pub struct NegotiatedMedia {
     /// Where to send RTP.
     pub remote: SocketAddr,
+    /// The host that sent the description: RTP of a peer with several addresses may come from there.
+    pub signalled_by: IpAddr,
     /// The codec of what we send.
     pub codec: Codec,
     /// The payload type under which we send `codec`.
@@ -144,6 +146,7 @@ pub fn accept_answer(
     });
     Ok(NegotiatedMedia {
         remote: remote_of(answer, stream, peer)?,
+        signalled_by: peer,
         codec,
         send_payload_type,
         receive_payload_type,
@@ -181,6 +184,7 @@ pub fn answer_offer(
     }
     let negotiated = NegotiatedMedia {
         remote,
+        signalled_by: peer,
         codec,
         send_payload_type: payload_type,
         receive_payload_type: payload_type,

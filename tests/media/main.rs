@@ -60,6 +60,7 @@ fn a_minute_of_speech_both_ways_allocates_nothing() {
         receive_payload_type: 0,
         telephone_event: None,
         remote,
+        signalled_by: remote.ip(),
         direction: Direction::SendRecv,
         record: false,
         receive_timeout: Some(Duration::from_secs(10)),

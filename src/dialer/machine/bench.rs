@@ -53,6 +53,7 @@ pub fn end(reason: EndReason, party: call_end::Party, sip_status: Option<u16>, q
 pub fn negotiated(direction: Direction, codec: Codec) -> NegotiatedMedia {
     NegotiatedMedia {
         remote: SocketAddr::from(([127, 0, 0, 1], 4000)),
+        signalled_by: std::net::IpAddr::from([127, 0, 0, 1]),
         codec,
         send_payload_type: 0,
         receive_payload_type: 0,

@@ -95,6 +95,7 @@ impl Carrier {
                 if answers {
                     let media = NegotiatedMedia {
                         remote: SocketAddr::from(([127, 0, 0, 1], 4000)),
+                        signalled_by: std::net::IpAddr::from([127, 0, 0, 1]),
                         codec: Codec::Pcmu,
                         send_payload_type: 0,
                         receive_payload_type: 0,
