@@ -194,7 +194,7 @@ fn seconds(heard: &HeardCall) -> f64 {
 /// The codes in what the phone heard, found by comparing the audio with the recordings.
 fn listen(args: &DemoArgs, heard: Arc<HeardCall>) -> anyhow::Result<Vec<String>> {
     let pack = load_pack(&args.prompts, &args.language, &[Codec::Pcmu])?;
-    Ok(readings(&find_prompts(&heard.pcm, &pack)))
+    Ok(readings(&find_prompts(&heard.speech(), &pack)))
 }
 
 /// Whether the phone heard `otp` as often as it was to; gives the code that was heard.

@@ -75,6 +75,21 @@ pub struct HeardCall {
     pub pcm: Vec<i16>,
 }
 
+impl HeardCall {
+    /// What was heard, but for the pauses in which the sender held its audio back. A daemon on a busy machine comes too
+    /// late for some frames and goes on with them after; a word with such a pause in it is the same word.
+    pub fn speech(&self) -> Vec<i16> {
+        let pauses = self.report.iter().flat_map(|report| &report.pauses);
+        let (mut speech, mut from) = (Vec::with_capacity(self.pcm.len()), 0);
+        for pause in pauses {
+            speech.extend_from_slice(self.pcm.get(from..pause.start).unwrap_or_default());
+            from = pause.end;
+        }
+        speech.extend_from_slice(self.pcm.get(from..).unwrap_or_default());
+        speech
+    }
+}
+
 impl fmt::Debug for HeardCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither the number nor what was heard: it may be a code.

@@ -402,10 +402,15 @@ mod tests {
     fn a_call_is_answered_heard_and_kept() {
         let (mut exchange, _) = answered("+84919270000");
         assert!(matches!(wants(&mut exchange, 9000, ended())[..], [Output::CloseMedia(CALL)]));
-        let report = AudioReport { heard: Some(vec![7; 80]), ..AudioReport::default() };
+        let report = AudioReport {
+            heard: Some([[7; 40], [0; 40], [8; 40]].concat()),
+            pauses: vec![40..60, 60..80],
+            ..AudioReport::default()
+        };
         let over = wants(&mut exchange, 9000, Input::MediaClosed { call: CALL, report });
         let [Output::Event(LabEvent::Ended(heard))] = &over[..] else { panic!("{over:?}") };
-        assert_eq!((heard.number.as_str(), heard.pcm.len()), ("+84919270000", 80));
+        assert_eq!((heard.number.as_str(), heard.pcm.len()), ("+84919270000", 120));
+        assert_eq!(heard.speech(), [[7; 40], [8; 40]].concat(), "a pause of the sender is no part of its words");
         assert_eq!(heard.report.as_ref().and_then(|report| report.heard.as_ref()), None, "kept once");
         assert!(exchange.calls.is_empty());
     }

@@ -1,6 +1,7 @@
 //! What a session has to tell about its call's audio.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Figures of one session, from its start to the moment of asking.
@@ -30,6 +31,8 @@ pub struct AudioReport {
     pub max_gap: Duration,
     /// With `record`: what was heard, as 8 kHz PCM placed by RTP timestamp from the first packet on.
     pub heard: Option<Vec<i16>>,
+    /// Stretches of `heard` in which the sender held its audio back: nothing was lost, and it goes on after them.
+    pub pauses: Vec<Range<usize>>,
 }
 
 impl fmt::Debug for AudioReport {
@@ -48,6 +51,7 @@ impl fmt::Debug for AudioReport {
             .field("max_gap", &self.max_gap)
             // How much, not what: it may be a code that is read out.
             .field("heard", &self.heard.as_ref().map(Vec::len))
+            .field("pauses", &self.pauses.len())
             .finish()
     }
 }

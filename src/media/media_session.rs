@@ -130,13 +130,15 @@ impl MediaSession {
 
     /// The figures so far. The recording goes with them: a second report has none.
     pub fn report(&mut self) -> AudioReport {
+        let (heard, pauses) = self.recording.take().map(Recording::into_parts).unzip();
         AudioReport {
             received: self.receiver.received(),
             lost: self.receiver.lost(),
             duplicates: self.receiver.duplicates(),
             late: self.receiver.late(),
             max_gap: self.receiver.max_gap(),
-            heard: self.recording.take().map(Recording::into_samples),
+            heard,
+            pauses: pauses.unwrap_or_default(),
             ..self.report.clone()
         }
     }

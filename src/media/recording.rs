@@ -1,5 +1,6 @@
 //! What was heard, as PCM in RTP time.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::base::time::Instant;
@@ -13,6 +14,9 @@ const SAMPLE_RATE: u64 = 8000;
 /// What does not fit into this time after the first packet is not kept.
 const MAX_LENGTH: Duration = Duration::from_secs(600);
 
+/// Further pauses are not kept: a sender that is this busy is not worth listening to.
+const MAX_PAUSES: usize = 1000;
+
 /// 8 kHz PCM in which each packet lies where its timestamp says, counted from the first packet; what never came is 0.
 ///
 /// A new SSRC counts its timestamps from another random value: its packets are laid from where the first of them arrived.
@@ -20,7 +24,10 @@ const MAX_LENGTH: Duration = Duration::from_secs(600);
 pub struct Recording {
     begun_at: Option<Instant>,
     origin: Option<Origin>,
+    /// The sequence number of the packet that was laid last.
+    last: Option<u16>,
     samples: Vec<i16>,
+    pauses: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +44,7 @@ impl Recording {
         let origin = match self.origin {
             Some(origin) if origin.ssrc == header.ssrc => origin,
             _ => {
+                self.last = None;
                 let elapsed = now.saturating_duration_since(begun_at).as_nanos();
                 let sample = usize::try_from(elapsed * u128::from(SAMPLE_RATE) / 1_000_000_000).unwrap_or(usize::MAX);
                 *self.origin.insert(Origin { ssrc: header.ssrc, timestamp: header.timestamp, sample })
@@ -51,15 +59,20 @@ impl Recording {
         if end > usize::try_from(MAX_LENGTH.as_secs() * SAMPLE_RATE).unwrap_or(usize::MAX) {
             return;
         }
+        // The next packet with a later time than the last one's end: the sender was silent in between (RFC 3550 §5.1).
+        let follows = self.last.replace(header.sequence).is_some_and(|last| last.wrapping_add(1) == header.sequence);
+        if follows && start > self.samples.len() && self.pauses.len() < MAX_PAUSES {
+            self.pauses.push(self.samples.len()..start);
+        }
         if self.samples.len() < end {
             self.samples.resize(end, 0);
         }
         g711::decode_into(codec, payload, &mut self.samples[start..end]);
     }
 
-    /// The samples.
-    pub fn into_samples(self) -> Vec<i16> {
-        self.samples
+    /// The samples, and the stretches of them in which the sender held its audio back, in order.
+    pub fn into_parts(self) -> (Vec<i16>, Vec<Range<usize>>) {
+        (self.samples, self.pauses)
     }
 }
 
@@ -80,7 +93,7 @@ mod tests {
             recording.place(Instant::ZERO, &header(1, start.wrapping_add(offset)), Codec::Pcmu, &payload);
         }
         recording.place(Instant::ZERO, &header(1, start.wrapping_sub(2)), Codec::Pcmu, &[0, 0]);
-        assert_eq!(recording.into_samples(), [32_124, 32_124, 32_124, 0, 0, 0, -32_124, -32_124]);
+        assert_eq!(recording.into_parts().0, [32_124, 32_124, 32_124, 0, 0, 0, -32_124, -32_124]);
     }
 
     #[test]
@@ -89,7 +102,7 @@ mod tests {
         recording.place(Instant::ZERO, &header(1, 500), Codec::Pcma, &[0xAA]);
         let later = Instant::ZERO + Duration::from_millis(1);
         recording.place(later, &header(2, 7_000_000), Codec::Pcma, &[0xAA]);
-        assert_eq!(recording.into_samples(), [32_256, 0, 0, 0, 0, 0, 0, 0, 32_256]);
+        assert_eq!(recording.into_parts().0, [32_256, 0, 0, 0, 0, 0, 0, 0, 32_256]);
     }
 
     #[test]
@@ -98,6 +111,23 @@ mod tests {
         for timestamp in [0, 600 * 8000 - 160, 600 * 8000 - 159, 0x7FFF_FFFF] {
             recording.place(Instant::ZERO, &header(1, timestamp), Codec::Pcmu, &[0xFF; 160]);
         }
-        assert_eq!(recording.into_samples().len(), 600 * 8000);
+        assert_eq!(recording.into_parts().0.len(), 600 * 8000);
+    }
+
+    #[test]
+    fn a_pause_is_told_from_a_loss() {
+        let mut recording = Recording::default();
+        let packets = [(u16::MAX, 0), (0, 2), (1, 7), (3, 11), (4, 13), (5, 18), (6, 9)];
+        for (sequence, timestamp) in packets {
+            let header = RtpHeader { sequence, ..header(1, timestamp) };
+            recording.place(Instant::ZERO, &header, Codec::Pcmu, &[0, 0]);
+        }
+        recording.place(Instant::ZERO, &RtpHeader { sequence: 7, ..header(2, 0) }, Codec::Pcmu, &[0, 0]);
+        let (samples, pauses) = recording.into_parts();
+        assert_eq!(
+            (samples.len(), pauses),
+            (20, vec![4..7, 15..18]),
+            "neither the lost 2, nor going back, nor a new source"
+        );
     }
 }
