@@ -14,11 +14,8 @@ use crate::media::media_session::{Command as MediaCommand, Event as MediaEvent, 
 use crate::otp::call_script::{CallScript, Input as ScriptInput, Output as ScriptOutput};
 use crate::otp::{Delivery, Party, PhoneNumber, Reason};
 use crate::sip::call_end::{self, CallEnd, EndReason};
-use crate::sip::offer_answer::{Direction, LocalMedia, NegotiatedMedia};
+use crate::sip::offer_answer::{LocalMedia, NegotiatedMedia, TELEPHONE_EVENT_PAYLOAD_TYPE};
 use crate::sip::user_agent::{CallEvent, CallId, Command, Q850, TrunkId, UserPart};
-
-/// The payload type under which telephone-event is offered.
-const TELEPHONE_EVENT: u8 = 101;
 
 /// Q.850 cause 16, normal call clearing.
 const NORMAL_CLEARING: Q850 = Q850(16);
@@ -143,7 +140,7 @@ impl Call {
             // RFC 8866 §5.2 wants a number that is unique per session; 63 bits, since some peers read it as signed.
             session_id: desk.random.u64() >> 1,
             version: 1,
-            telephone_event: TELEPHONE_EVENT,
+            telephone_event: TELEPHONE_EVENT_PAYLOAD_TYPE,
         };
         desk.put(Output::Sip(Command::Invite {
             call: self.job.call,
@@ -302,7 +299,7 @@ impl Call {
 
     /// Whether the other end does not want to hear us.
     fn is_held(&self) -> bool {
-        self.media.is_some_and(|media| matches!(media.direction, Direction::RecvOnly | Direction::Inactive))
+        self.media.is_some_and(|media| !media.direction.sends())
     }
 
     /// Gives the script an input and does what it wants. While the call is ending, it is only listened to.

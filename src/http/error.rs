@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::body::BodyError;
+use super::body::{BodyError, MAX_BODY};
 use crate::service::{CancelError, LoginError, PlaceCallError, ServiceError};
 
 /// In whose manner an answer is written.
@@ -150,7 +150,7 @@ impl ApiError {
             ApiError::MethodNotAllowed(Face::OtpApp, _) => detail("Method Not Allowed"),
             ApiError::BodyTimeout => detail("The request body did not arrive in time."),
             ApiError::AlreadyEnded => json!({ "detail": "The call has already ended.", "code": "already_ended" }),
-            ApiError::BodyTooLarge => detail("The request body is larger than 65536 bytes."),
+            ApiError::BodyTooLarge => detail(&format!("The request body is larger than {MAX_BODY} bytes.")),
             ApiError::MediaType(media_type) => detail(&format!("Unsupported media type \"{media_type}\" in request.")),
             ApiError::Throttled(wait) => {
                 let seconds = whole_seconds(*wait);

@@ -17,16 +17,13 @@ use crate::media::playlist::{Playlist, Segment, SegmentAudio};
 use crate::media::speech_detector::HANGOVER;
 use crate::sip::call_end::{CallEnd, EndReason, Party};
 use crate::sip::message::{HeaderName, HeaderValue, Reason, Request};
-use crate::sip::offer_answer::{LocalMedia, NegotiatedMedia};
+use crate::sip::offer_answer::{LocalMedia, NegotiatedMedia, TELEPHONE_EVENT_PAYLOAD_TYPE};
 use crate::sip::user_agent::{self, CallEvent, CallId, Command, Q850};
 use crate::speech::EncodedPrompt;
 use crate::wire::codec::Codec;
 
 /// How long a key is held.
 const KEY_HELD: Duration = Duration::from_millis(160);
-
-/// Payload type of telephone-event in what the phones offer and answer, unless the caller's offer names another.
-const TELEPHONE_EVENT: u8 = 101;
 
 /// What a phone's refusal becomes when its media cannot be opened.
 const NO_MEDIA: Refusal = Refusal { status: 503, cause: 47, text: "Resource unavailable" };
@@ -215,7 +212,7 @@ impl Exchange {
                     // RFC 8866 §5.2: numeric; some peers read it into 63 bits.
                     session_id: self.random.u64() >> 1,
                     version: 1,
-                    telephone_event: TELEPHONE_EVENT,
+                    telephone_event: TELEPHONE_EVENT_PAYLOAD_TYPE,
                 };
                 self.outputs.push_back(Output::Sip(Command::Answer { call, media }));
             }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::wire::telephone_event::{self, TelephoneEvent};
+use crate::wire::telephone_event::{self, SEGMENT_TICKS, TelephoneEvent};
 
 /// How many digits may wait; more are refused.
 const MAX_WAITING: usize = 32;
@@ -13,9 +13,6 @@ const PAUSE_FRAMES: u32 = 2;
 
 /// How often the last report is sent (RFC 4733 §2.5.1.4).
 const END_REPORTS: u32 = 3;
-
-/// The longest duration of one segment (RFC 4733 §2.5.1.3).
-const SEGMENT_TICKS: u32 = 0xFFFF;
 
 /// −10 dBm0, a usual level of a key tone.
 const VOLUME: u8 = 10;

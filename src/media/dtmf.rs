@@ -13,13 +13,10 @@
 //!
 //! SIP INFO digits and in-band tones will join beside this file as `media/tones.rs`, de-duplicated against these.
 
-use crate::wire::telephone_event::{TelephoneEvent, digit_of};
+use crate::wire::telephone_event::{SEGMENT_TICKS, TelephoneEvent, digit_of};
 
 /// How many presses are remembered; a report that comes later than this many presses after its own would count again.
 const REMEMBERED: usize = 32;
-
-/// The duration at which a long press goes on in a new segment (RFC 4733 §2.5.1.3).
-const SEGMENT_TICKS: u32 = 0xFFFF;
 
 /// How many segments of one press may be lost in a row before the next counts as a press: 8 are 65 seconds.
 const MAX_SEGMENTS: u32 = 8;

@@ -47,12 +47,12 @@ impl SessionConfig {
 
     /// Whether our direction lets us send.
     pub fn sends(&self) -> bool {
-        matches!(self.direction, Direction::SendRecv | Direction::SendOnly)
+        self.direction.sends()
     }
 
     /// Whether our direction lets the peer send.
     pub fn receives(&self) -> bool {
-        matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
+        self.direction.receives()
     }
 
     /// Whether `payload_type` is telephone-event. Some peers send it under the number that they asked us to use, not

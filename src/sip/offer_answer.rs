@@ -28,6 +28,9 @@ const PTIME_MS: u8 = 20;
 /// The encoding name of RFC 4733.
 const TELEPHONE_EVENT: &str = "telephone-event";
 
+/// The payload type under which everyone offers telephone-event, since an offer may choose any dynamic one.
+pub const TELEPHONE_EVENT_PAYLOAD_TYPE: u8 = 101;
+
 /// What we bring to the negotiation of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalMedia {

@@ -3,6 +3,9 @@
 /// Length of the payload in bytes.
 pub const LENGTH: usize = 4;
 
+/// The longest duration of one segment, in ticks of the RTP clock; a longer event goes on in another (RFC 4733 §2.5.1.3).
+pub const SEGMENT_TICKS: u32 = 0xFFFF;
+
 /// One report of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TelephoneEvent {
