@@ -9,8 +9,7 @@
 //! 5. another code: `invalid`, and one try is gone
 //! 6. this code: `verified`, and it is used up
 //!
-//! A new code for a number replaces the one before it: only the newest challenge of a number is ever asked, and older
-//! ones are [`ChallengeState::Replaced`], which answers as if there were none.
+//! A new code for a number replaces the one before it: only the newest challenge of a number is ever asked.
 //!
 //! All answers cost the same work: the hash of what was given is computed and compared in constant time even when
 //! nothing is there to compare it with, so that time tells nobody whether a number has a code, or how near a guess is.
@@ -132,24 +131,6 @@ pub enum ChallengeState {
     Open,
     /// It was verified.
     Used,
-    /// A newer code for the number took its place.
-    Replaced,
-}
-
-impl ChallengeState {
-    /// The word under which it is kept.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ChallengeState::Open => "open",
-            ChallengeState::Used => "used",
-            ChallengeState::Replaced => "replaced",
-        }
-    }
-
-    /// The state of a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [ChallengeState::Open, ChallengeState::Used, ChallengeState::Replaced].into_iter().find(|s| s.as_str() == word)
-    }
 }
 
 /// A code that was sent, or is to be sent, to a number.
@@ -208,7 +189,7 @@ impl Challenge {
         let mac = key.mac(&stored.salt, number, given.as_bytes());
         let matches: bool = mac.ct_eq(&stored.mac).into();
 
-        let Some(challenge) = challenge.filter(|challenge| challenge.state != ChallengeState::Replaced) else {
+        let Some(challenge) = challenge else {
             return Verification { reason: VerifyReason::NotFound, attempts_remaining: 0 };
         };
         let reason = if challenge.state == ChallengeState::Used {
@@ -337,15 +318,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_found_where_nothing_is_or_where_it_was_replaced_or_wiped() {
+    fn nothing_is_found_where_nothing_is_and_a_wiped_code_is_wrong() {
         let mut bench = Bench::new();
         let none = Challenge::verify(None, &bench.key, &number(), "610389", UnixTime::from_millis(0));
         assert_eq!(none, Verification { reason: VerifyReason::NotFound, attempts_remaining: 0 });
         bench.challenge.stored = None;
         assert_eq!(bench.verify("610389", 1), ("invalid", 2));
-        let mut bench = Bench::new();
-        bench.challenge.state = ChallengeState::Replaced;
-        assert_eq!(bench.verify("610389", 1), ("not_found", 0));
     }
 
     #[test]
