@@ -157,8 +157,14 @@ mod tests {
         assert_eq!(config.speech.dir, Path::new("etc/prompts"));
         let here = parse(SHIPPED, Path::new(""), &TestSecrets).unwrap();
         assert_eq!(here.store.url, "sqlite:ringcode.db");
-        let absolute = read(&(least() + "[store]\nurl = \"sqlite:/var/lib/r.db\"\n")).unwrap();
-        assert_eq!(absolute.store.url, "sqlite:/var/lib/r.db");
+        for (written, meant) in [
+            ("sqlite:/var/lib/r.db", "sqlite:/var/lib/r.db"),
+            ("sqlite:///var/lib/r.db", "sqlite:/var/lib/r.db"),
+            ("sqlite://r.db", "sqlite:etc/r.db"),
+        ] {
+            let config = read(&(least() + &format!("[store]\nurl = \"{written}\"\n"))).unwrap();
+            assert_eq!(config.store.url, meant);
+        }
     }
 
     #[test]
@@ -307,6 +313,8 @@ mod tests {
         ("", "[webhook]\nurl = \"http://x\"", 9, "webhook", "not supported by this version", "remove"),
         ("", "[store]\nurl = \"postgres://u:canary@h/d\"", 10, "store.url", "not supported by this version", "sqlite:"),
         ("", "[store]\nurl = \"ringcode.db\"", 10, "store.url", "refused", "sqlite:"),
+        ("", "[store]\nurl = \"sqlite://\"", 10, "store.url", "refused", "path of a file"),
+        ("", "[store]\nurl = \"sqlite::memory:\"", 10, "store.url", "refused", "path of a file"),
         ("", "[limits]\nper_number = \"3/10m\"", 10, "limits.per_number", "not supported by this version", "remove"),
         ("", "[http]\ntls = { cert = \"a\" }", 10, "http.tls", "not supported by this version", "remove"),
         ("", "prefixes = [\"+84\"]", 9, "trunk.prefixes", "not supported by this version", "remove"),

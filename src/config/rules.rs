@@ -265,15 +265,13 @@ impl Rules<'_> {
                 None
             }
             url => {
-                let right = |url: &str| url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty());
+                // In memory, a request that was accepted would be lost with the process.
+                let right = |url: &str| sqlite_path(url).is_some_and(|path| !path.is_empty() && path != ":memory:");
                 self.text("store.url", url, right, "write \"sqlite:\" and the path of a file")
             }
         };
-        let url = url.unwrap_or_else(|| "sqlite:ringcode.db".to_string());
-        let path = url.strip_prefix("sqlite:").unwrap_or(&url);
-        StoreConfig {
-            url: if path == ":memory:" { url } else { format!("sqlite:{}", self.folder.join(path).display()) },
-        }
+        let path = url.as_deref().and_then(sqlite_path).unwrap_or("ringcode.db");
+        StoreConfig { url: format!("sqlite:{}", self.folder.join(path).display()) }
     }
 
     fn otp(&mut self, otp: file::Otp) -> OtpConfig {
@@ -450,6 +448,11 @@ impl Rules<'_> {
             self.problem(span, "media.address", fault, "write both in one family");
         }
     }
+}
+
+/// The path in `sqlite:<path>`, which some write as `sqlite://<path>`.
+fn sqlite_path(url: &str) -> Option<&str> {
+    url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))
 }
 
 fn is_argon2id(text: &str) -> bool {
