@@ -2,6 +2,32 @@
 //!
 //! # The map of the house
 //!
+//! Floors from the top down; a room uses only rooms below it, which `tests/layering` checks.
+//!
+//! | floor | room | holds |
+//! |---|---|---|
+//! | commands | [`commands`] | one file a command: `serve`, `demo`, `lab`, `call`, `check`, `hash-password` |
+//! | | [`daemon`] | configuration → parts → run → drain |
+//! | faces | [`http`] | the two shapes of the API, and health |
+//! | | [`service`] | what both shapes ask for; the driver of the dialer; what is written about a call |
+//! | | [`config`] | the configuration as written and as used |
+//! | | [`lab`] | the built-in carrier: registrar, proxy, phones |
+//! | drivers | [`net`] | the only sockets, clocks, entropy and threads |
+//! | | [`store`] | the database, its key file, and the prompt folder |
+//! | pure | [`dialer`] | code ↔ call ↔ audio: queue, pacing, choice of trunk, outcome |
+//! | | [`otp`] | codes, their verification, phone numbers, the script of a call |
+//! | | [`media`] | one call's RTP: playout, source lock, digits |
+//! | | [`sip`] | messages, transactions, dialogs, registration, the user agent |
+//! | | [`speech`] | recordings → prompts → encoded frames |
+//! | | [`wire`] | RTP, telephone-event, SDP, G.711 |
+//! | | [`base`] | time, timers, randomness, secrets |
+//!
+//! The pure floors hold no socket, thread, clock or file. Their machines have one shape: `handle_input(now, input)`, then
+//! `poll_output()` until it gives a timeout; so the same code runs on virtual time in tests. `wire` and `sip` know
+//! nothing of codes, `otp` nothing of SIP; they meet in `dialer`.
+//!
+//! # The map of the house
+//!
 //! Floors; a room uses only rooms below it, which `tests/layering` proves.
 //!
 //! | floor | room | holds |
