@@ -9,7 +9,7 @@
 //! | §6.1: the answer keeps the offer's payload types | `an_answer_keeps_the_offers_payload_types` |
 //! | §8.4: hold by sendonly, inactive and null address; direction reversed | `hold_in_all_its_forms` |
 //! | RFC 4733 §2.1, requirement M3: telephone-event at the answered payload type and the codec's clock | `events_go_at_the_answered_payload_type` |
-//! | RFC 8866 §6.4 maxptime is never exceeded | `maxptime_is_kept` |
+//! | RFC 8866 §6.4 what maxptime allows | `maxptime_is_kept` |
 //! | requirement M1: 10,000 lines and 200 kB | `wire::sdp::tests` |
 //!
 //! A `c=` with a domain name is not resolved: this floor knows no DNS. The address of the peer that sent the description
@@ -63,7 +63,8 @@ pub struct NegotiatedMedia {
     pub telephone_event: Option<TelephoneEventFormat>,
     /// Our direction.
     pub direction: Direction,
-    /// Milliseconds of audio in each packet that we send.
+    /// The longest packet that the peer's `maxptime` allows us, in milliseconds, and no more than 20. The media floor sends
+    /// 20 whatever this says, for no carrier is known that asks for less.
     pub ptime_ms: u8,
 }
 
