@@ -2,7 +2,7 @@
 //!
 //! Each call belongs to one thread, the one with the fewest calls when it was opened. Commands travel through a bounded
 //! channel that the thread empties at every tick of 1 ms: at the bound the asker waits that long. Events travel through
-//! the channel that the owner gives; see [`media_thread`](super::media_thread) for what happens when it is full.
+//! the channel that the owner gives; see `media_thread` for what happens when it is full.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
