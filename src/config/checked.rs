@@ -57,7 +57,7 @@ pub struct User {
     /// Unique among the users.
     pub username: String,
     /// An argon2id PHC string.
-    pub password_hash: String,
+    pub password_hash: Secret,
     /// The SHA-256 of the user's API key, 32 bytes.
     pub api_key_hash: Option<[u8; 32]>,
 }

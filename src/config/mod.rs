@@ -99,7 +99,7 @@ mod tests {
         assert!(trunk.register);
         assert!(config.http.listen.ip().is_loopback());
         use argon2::password_hash::{PasswordVerifier, phc::PasswordHash};
-        let hash = PasswordHash::new(&config.users[0].password_hash).unwrap();
+        let hash = PasswordHash::new(config.users[0].password_hash.expose()).unwrap();
         assert!(argon2::Argon2::default().verify_password(b"ringcode-demo", &hash).is_ok());
     }
 

@@ -252,7 +252,7 @@ impl Rules<'_> {
                 }
                 bytes
             });
-            checked.push(User { username, password_hash, api_key_hash });
+            checked.push(User { username, password_hash: Secret::new(password_hash), api_key_hash });
         }
         checked
     }

@@ -97,7 +97,7 @@ mod tests {
     fn gatekeeper(key: &str) -> Gatekeeper {
         let user = |username: &str, api_key: Option<&str>| User {
             username: username.into(),
-            password_hash: String::new(),
+            password_hash: Secret::default(),
             api_key_hash: api_key.map(|key| Sha256::digest(key.as_bytes()).into()),
         };
         Gatekeeper::new(&Secret::new(key), &[user("alice", None), user("bob", Some("bobs-key"))])

@@ -31,10 +31,10 @@ const NOBODY: &str =
 impl Logins {
     /// For these users; their hashes are PHC strings that the configuration has checked.
     pub fn new(users: &[User]) -> Self {
-        let hashes = users.iter().map(|user| (user.username.clone(), Arc::from(user.password_hash.as_str())));
+        let hashes = users.iter().map(|user| (user.username.clone(), Arc::from(user.password_hash.expose())));
         Logins {
             hashes: hashes.collect(),
-            decoy: Arc::from(users.first().map_or(NOBODY, |user| user.password_hash.as_str())),
+            decoy: Arc::from(users.first().map_or(NOBODY, |user| user.password_hash.expose())),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             places: Semaphore::new(WAITING + AT_ONCE),
         }
@@ -75,7 +75,7 @@ mod tests {
     fn user(name: &str, password: &str) -> User {
         let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
         let hash = cheap.hash_password_with_salt(password.as_bytes(), b"salt of 16 bytes").unwrap();
-        User { username: name.to_owned(), password_hash: hash.to_string(), api_key_hash: None }
+        User { username: name.to_owned(), password_hash: Secret::new(hash.to_string()), api_key_hash: None }
     }
 
     #[tokio::test]

@@ -44,7 +44,7 @@ impl Server {
         let password_hash = hash(&Secret::new("alice-pw")).unwrap();
         let user = |username: &str, api_key_hash| User {
             username: username.into(),
-            password_hash: password_hash.clone(),
+            password_hash: Secret::new(password_hash.clone()),
             api_key_hash,
         };
         let users = vec![user("alice", None), user("bob", Some(Sha256::digest("bobs-key").into()))];
