@@ -46,7 +46,7 @@ pub struct Daemon {
     pub sip: SocketAddr,
     /// The service behind the API.
     pub service: OtpService,
-    stop_calls: watch::Sender<bool>,
+    calls: watch::Sender<Calls>,
     dispatcher: JoinHandle<()>,
     stop_server: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -68,7 +68,9 @@ impl Daemon {
             .await
             .with_context(|| format!("http.listen: {} cannot be used", config.http.listen))?;
         let http = listener.local_addr()?;
-        let store = Store::open(&config.store.url, entropy::system(), clock.unix_now()).await?;
+        let store = Store::open(&config.store.url, entropy::system(), clock.unix_now())
+            .await
+            .with_context(|| format!("store.url: {} cannot be used", config.store.url))?;
         let interrupted = store.recover(clock.unix_now()).await?;
         if !interrupted.is_empty() {
             tracing::warn!(calls = interrupted.len(), "calls were interrupted when the daemon ended last time");
@@ -114,7 +116,7 @@ impl Daemon {
         let settings = ServiceSettings { users: config.users.clone(), otp: config.otp, limits };
         let service = OtpService::new(settings, store.clone(), link, clock.clone(), entropy::system());
 
-        let (stop_calls, calls_stopped) = watch::channel(false);
+        let (calls, told) = watch::channel(Calls::Run);
         let dispatcher = Dispatcher {
             dialer,
             store: store.clone(),
@@ -126,7 +128,8 @@ impl Daemon {
             media_events,
             drain_limit: DRAIN_LIMIT,
         };
-        let dispatcher = tokio::spawn(dispatcher.run(when_true(calls_stopped)));
+        let dispatcher =
+            tokio::spawn(dispatcher.run(reached(told.clone(), Calls::Drain), reached(told, Calls::HangUp)));
 
         let token_key = config.http.token_secret.clone().unwrap_or_else(|| {
             let mut random = entropy::system();
@@ -147,26 +150,41 @@ impl Daemon {
         );
         let (stop_server, server_stopped) = watch::channel(false);
         let limits = server::ServerLimits::default();
-        let server = tokio::spawn(server::serve(listener, router, limits, when_true(server_stopped)));
-        Ok(Daemon { http, sip: local, service, stop_calls, dispatcher, stop_server, server, store })
+        let server = tokio::spawn(server::serve(listener, router, limits, reached(server_stopped, true)));
+        Ok(Daemon { http, sip: local, service, calls, dispatcher, stop_server, server, store })
     }
 
-    /// Takes no more calls, lets the running ones end, hangs up those that do not within the drain limit, ends the
-    /// registrations, and writes down what happened. The API answers until all calls have ended, so that clients can
-    /// follow them.
-    pub async fn stop(self) {
-        self.stop_calls.send_replace(true);
-        // A task that panicked has ended as well.
-        let _ = self.dispatcher.await;
-        self.stop_server.send_replace(true);
-        let _ = self.server.await;
-        self.store.close().await;
+    /// Takes no more calls, lets the running ones end, hangs up those that do not within the drain limit or when `hurry`
+    /// is done, ends the registrations, and writes down what happened. The API answers until all calls have ended, so
+    /// that clients can follow them.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) {
+        let Daemon { calls, mut dispatcher, stop_server, server, store, .. } = self;
+        calls.send_replace(Calls::Drain);
+        tokio::select! {
+            // A task that panicked has ended as well.
+            _ = &mut dispatcher => {}
+            () = hurry => {
+                calls.send_replace(Calls::HangUp);
+                let _ = dispatcher.await;
+            }
+        }
+        stop_server.send_replace(true);
+        let _ = server.await;
+        store.close().await;
     }
 }
 
-async fn when_true(mut flag: watch::Receiver<bool>) {
+/// What is to become of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Calls {
+    Run,
+    Drain,
+    HangUp,
+}
+
+async fn reached<T: PartialOrd>(mut told: watch::Receiver<T>, wanted: T) {
     // A sender that is gone means the same as a stop.
-    let _ = flag.wait_for(|stopped| *stopped).await;
+    let _ = told.wait_for(|now| *now >= wanted).await;
 }
 
 /// The trunks with their hosts looked up.

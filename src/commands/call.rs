@@ -50,9 +50,9 @@ pub async fn run(args: CallArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args).await?;
     let otp = args.otp.as_deref().map(Secret::new);
     let call = client.place(&args.number, otp.as_ref(), args.maxretry).await?;
-    println!("call {} is accepted", call.id);
+    say!("call {} is accepted", call.id);
     if otp.is_none() {
-        println!("the code is {}", call.otp.expose());
+        say!("the code is {}", call.otp.expose());
     }
     tokio::select! {
         followed = follow(&client, call.id) => followed,
@@ -70,16 +70,16 @@ async fn follow(client: &ApiClient, id: i64) -> anyhow::Result<ExitCode> {
         poll.tick().await;
         let view = client.call(id).await?;
         for line in progress.lines(&view) {
-            println!("{line}");
+            say!("{line}");
         }
         if view.has_ended() {
             return Ok(match verdict(&view) {
                 Ok(delivered) => {
-                    println!("{delivered}");
+                    say!("{delivered}");
                     ExitCode::SUCCESS
                 }
                 Err(failed) => {
-                    println!("{failed}");
+                    say!("{failed}");
                     ExitCode::FAILURE
                 }
             });

@@ -57,7 +57,7 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let mut failed = false;
     let mut tell = |row: Row| {
         failed |= row.result.is_err();
-        println!("{row}");
+        say!("{row}");
     };
     let subject = "configuration".to_string();
     let config = match config::load(&args.config) {

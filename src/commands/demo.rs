@@ -83,19 +83,23 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     carrier.phones.keys.clone_from(&args.press);
     let account = (carrier.accounts.username.clone(), carrier.accounts.password.clone());
     let mut lab = lab::start(carrier, &clock, entropy::system)?;
-    println!("carrier    a registrar and phones on {}", lab.address());
+    say!("carrier    a registrar and phones on {}", lab.address());
 
     let folder = DemoFolder::create()?;
     let password = Secret::new(entropy::system().token());
     let trunk = args.trunk.unwrap_or_else(|| lab.address());
     let config = folder.write_config(&args, trunk, &account, &password)?;
     let daemon = Daemon::start(config::load(&config)?, clock).await?;
-    println!("daemon     API on http://{}, SIP on {}", daemon.http, daemon.sip);
+    say!("daemon     API on http://{}, SIP on {}", daemon.http, daemon.sip);
 
-    let shown = show(&args, &daemon, &mut lab, &password).await;
-    daemon.stop().await;
+    let shown = tokio::select! {
+        shown = show(&args, &daemon, &mut lab, &password) => shown,
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+    };
+    // A call that the demo has given up is not worth waiting for.
+    daemon.stop(async {}).await;
     lab.stop().await;
-    println!("{}", shown?);
+    say!("{}", shown?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -107,29 +111,29 @@ async fn show(args: &DemoArgs, daemon: &Daemon, lab: &mut LabHandle, password: &
         let states = trunks.borrow().clone();
         bail!("the trunk did not register within {} s: {}", REGISTER_TIMEOUT.as_secs(), dead(&states));
     }
-    println!("trunk      registered with digest authentication");
+    say!("trunk      registered with digest authentication");
 
     let base = format!("http://{}", daemon.http);
     let client = ApiClient::login(&base, USERNAME, password).await?;
-    println!("login      {base}/rest-api/get-token/");
+    say!("login      {base}/rest-api/get-token/");
 
     // What a phone of the built-in carrier does is in the last digits of its number.
     let number = if args.press.is_empty() { "0919270000" } else { "0919270001" };
     let placed = client.place(number, Some(&Secret::new(args.otp.as_str())), 0).await?;
-    println!("call       {number} is to hear a code of {} digits, as call {}", args.otp.len(), placed.id);
+    say!("call       {number} is to hear a code of {} digits, as call {}", args.otp.len(), placed.id);
     let view = follow(&client, placed.id, lab).await?;
     verdict(&view).map_err(|reason| anyhow!(reason))?;
 
     let list = client.list().await?;
     let listed = list["results"].as_array().and_then(|calls| calls.iter().find(|call| call["id"] == placed.id));
     let listed = listed.context("the list of calls does not hold the call")?;
-    println!("list       {} {}, code shown as {}", listed["status_display"], listed["disposition"], listed["otp"]);
-    println!("record     {}", record(&view));
+    say!("list       {} {}, code shown as {}", listed["status_display"], listed["disposition"], listed["otp"]);
+    say!("record     {}", record(&view));
 
     let heard = lab.kept_calls().pop().context("the phone has kept nothing of the call")?;
     let file = args.save.join("heard.wav");
     write_wav(&file, &heard.pcm).with_context(|| format!("cannot write {}", file.display()))?;
-    println!("heard.wav  {:.1} s of audio as it arrived at the phone: {}", seconds(&heard), file.display());
+    say!("heard.wav  {:.1} s of audio as it arrived at the phone: {}", seconds(&heard), file.display());
 
     let codes = listen(args, heard)?;
     let honoured = args.press.chars().filter(|key| *key == REPEAT_KEY).count().min(MAX_REPEATS);
@@ -164,14 +168,14 @@ async fn follow(client: &ApiClient, id: i64, lab: &mut LabHandle) -> anyhow::Res
         tokio::select! {
             event = lab.next_event() => match event.context("the carrier has ended")? {
                 LabEvent::Incoming { .. } => phone_was_called = true,
-                LabEvent::Pressed { digit, .. } => println!("           the phone presses {digit}"),
+                LabEvent::Pressed { digit, .. } => say!("           the phone presses {digit}"),
                 LabEvent::Ended(_) => phone_has_ended = true,
                 _ => {}
             },
             _ = poll.tick(), if view.is_none() => {
                 let now = client.call(id).await?;
                 for line in progress.lines(&now) {
-                    println!("{line}");
+                    say!("{line}");
                 }
                 view = Some(now).filter(CallView::has_ended);
             }

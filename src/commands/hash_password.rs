@@ -18,7 +18,7 @@ pub struct HashPasswordArgs {}
 pub async fn run(_args: HashPasswordArgs) -> anyhow::Result<ExitCode> {
     let stdin = std::io::stdin();
     let password = if stdin.is_terminal() { ask()? } else { read_line(&mut stdin.lock())? };
-    println!("{}", hash(&password)?);
+    say!("{}", hash(&password)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -39,14 +39,14 @@ pub async fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut lab = lab::start(config, &Clock::start(), entropy::system)?;
-    println!("carrier on {} (UDP), username {username}, password {}", lab.address(), password.expose());
-    println!("{NUMBERS}");
+    say!("carrier on {} (UDP), username {username}, password {}", lab.address(), password.expose());
+    say!("{NUMBERS}");
     loop {
         tokio::select! {
             event = lab.next_event() => match event {
                 Some(event) => {
                     if let Some(line) = words(&event) {
-                        println!("{line}");
+                        say!("{line}");
                     }
                 }
                 None => anyhow::bail!("the carrier has ended"),

@@ -1,5 +1,13 @@
 //! One file a command.
 
+/// Prints a line. A reader that has gone away is no reason to end: `serve | head` must still drain its calls.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
 pub mod api_client;
 pub mod call;
 pub mod check;

@@ -20,7 +20,7 @@ pub struct ServeArgs {
     pub config: PathBuf,
 }
 
-/// Runs the command until SIGTERM or SIGINT; a second one ends it at once.
+/// Runs the command until SIGTERM or SIGINT; a second one hangs up what still runs.
 ///
 /// # Errors
 /// Why the daemon could not start.
@@ -31,21 +31,23 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let daemon = Daemon::start(config, Clock::start()).await?;
-    println!("listening on http://{}", daemon.http);
-    println!("SIP on {}, trunks: {}", daemon.sip, trunks.join(", "));
+    say!("listening on http://{}", daemon.http);
+    say!("SIP on {}, trunks: {}", daemon.sip, trunks.join(", "));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    println!("stopping: running calls may end; press Ctrl-C to end them now");
-    tokio::select! {
-        () = daemon.stop() => {
-            println!("stopped");
-            Ok(ExitCode::SUCCESS)
+    say!("stopping: running calls may end; press Ctrl-C to hang them up now");
+    let hurry = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        _ = terminate.recv() => Ok(ExitCode::FAILURE),
-        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
-    }
+        say!("hanging up");
+    };
+    daemon.stop(hurry).await;
+    say!("stopped");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The log goes to standard error; `RUST_LOG` says how much of it (`ringcode=debug`).

@@ -95,9 +95,9 @@ pub struct Dispatcher<M> {
 
 impl<M: MediaDriver> Dispatcher<M> {
     /// Registers the trunks and runs calls until `stop` is done; then takes no more calls, lets the running ones end
-    /// within the drain limit, hangs up the rest, ends the registrations, and returns when all that happened is
-    /// written. What waits stays in the store for the next start.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// within the drain limit, or until `hurry` is done as well, hangs up the rest, ends the registrations, and returns
+    /// when all that happened is written. What waits stays in the store for the next start.
+    pub async fn run(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) {
         let Dispatcher { dialer, store, clock, link, sip, mut sip_events, media, mut media_events, drain_limit } = self;
         let (answers_in, mut answers) = mpsc::unbounded_channel();
         let (recorder, recorder_task) = Recorder::start(store.clone(), answers_in, link.progress.clone());
@@ -125,6 +125,7 @@ impl<M: MediaDriver> Dispatcher<M> {
         };
         let mut civil = tokio::time::interval(CIVIL_PERIOD);
         let mut stop = std::pin::pin!(stop);
+        let mut hurry = std::pin::pin!(hurry);
         state.input(Input::CivilTime(clock.unix_now()));
         loop {
             match state.phase {
@@ -137,6 +138,7 @@ impl<M: MediaDriver> Dispatcher<M> {
                 // Ends and answers before new work, so that a flood of requests cannot starve running calls.
                 biased;
                 () = &mut stop, if state.phase == Phase::Running => state.stop(),
+                () = &mut hurry, if matches!(state.phase, Phase::Draining { .. }) => state.hang_up_all(),
                 () = clock.sleep_until(deadline) => state.time_passed(drain_limit),
                 permit = sip.reserve(), if !state.outbox.is_empty() => match permit {
                     Ok(permit) => state.give_order(permit),
@@ -271,6 +273,12 @@ impl<M: MediaDriver> State<M> {
         self.input(Input::Drain);
     }
 
+    fn hang_up_all(&mut self) {
+        tracing::info!(calls = self.known.len(), "hanging up what still runs");
+        self.phase = Phase::HangingUp;
+        self.input(Input::HangupAll);
+    }
+
     /// The user agent is gone: nothing more can be done for any call.
     fn signalling_died(&mut self) {
         if !matches!(self.phase, Phase::Deregistering { .. } | Phase::Stopped) {
@@ -299,11 +307,7 @@ impl<M: MediaDriver> State<M> {
     fn time_passed(&mut self, drain_limit: Duration) {
         let now = self.clock.now();
         match self.phase {
-            Phase::Draining { since } if now >= since + drain_limit => {
-                tracing::info!(calls = self.known.len(), "hanging up what still runs");
-                self.phase = Phase::HangingUp;
-                self.input(Input::HangupAll);
-            }
+            Phase::Draining { since } if now >= since + drain_limit => self.hang_up_all(),
             Phase::Deregistering { since } if now >= since + DEREGISTER_LIMIT => {
                 tracing::warn!("the registrars did not answer in time");
                 self.phase = Phase::Stopped;

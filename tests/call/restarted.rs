@@ -21,11 +21,39 @@ async fn a_running_call_is_ended_in_order_at_sigterm() {
     let mut daemon = Daemon::start(&Settings::gateway(port));
     let api = daemon.api().await;
     let id = api.call(NUMBER, OTP, 0).await;
-    api.wait_until(id, "answered", |record| record["delivery"]["answered_at"].is_string()).await;
+    api.wait_until(id, "answered", |record| record["timeline"].to_string().contains("answered")).await;
     daemon.signal("TERM");
     let status = daemon.wait();
     assert_eq!(status.code(), Some(0), "log:\n{}", daemon.log());
     carrier.finish();
+}
+
+#[tokio::test]
+async fn a_second_signal_hangs_up_what_still_runs() {
+    if missing(&["sipp"]) {
+        return;
+    }
+    let port = free_udp_port();
+    let carrier = Scenario::new()
+        .recv("INVITE")
+        .reply_sdp(200, "OK", "")
+        .recv("ACK")
+        .recv("BYE")
+        .reply_in_dialog(200, "OK")
+        .start(port);
+    // With these gaps the call would last for 12 s more.
+    let mut daemon = Daemon::start(&Settings { digit_gap: "3s".into(), ..Settings::gateway(port) });
+    let api = daemon.api().await;
+    let id = api.call(NUMBER, OTP, 0).await;
+    api.wait_until(id, "answered", |record| record["timeline"].to_string().contains("answered")).await;
+    daemon.signal("TERM");
+    daemon.wait_for_line("stopping");
+    daemon.signal("TERM");
+    daemon.wait_for_line("hanging up");
+    assert_eq!(daemon.wait().code(), Some(0), "log:\n{}", daemon.log());
+    carrier.finish();
+    let log = daemon.log();
+    assert!(log.contains("hanging up what still runs"), "the call did not end by itself:\n{log}");
 }
 
 #[tokio::test]

@@ -211,9 +211,12 @@ impl Bench {
             media_events,
             drain_limit: setup.drain_limit,
         };
-        let task = tokio::spawn(dispatcher.run(async move {
-            let _ = stopped.await;
-        }));
+        let task = tokio::spawn(dispatcher.run(
+            async move {
+                let _ = stopped.await;
+            },
+            std::future::pending(),
+        ));
         Bench { service, store, log, progress, stop: Some(stop), task, folder }
     }
 
@@ -410,7 +413,7 @@ async fn a_user_agent_that_dies_stops_the_dispatcher() {
         media_events,
         drain_limit: Duration::from_secs(1),
     };
-    let run = dispatcher.run(std::future::pending());
+    let run = dispatcher.run(std::future::pending(), std::future::pending());
     tokio::time::timeout(Duration::from_secs(20), run).await.unwrap();
     assert!(link.trunks.borrow().stopping);
     bench.stopped().await;
