@@ -246,8 +246,20 @@ impl Operation for Recover {
 
     async fn apply(&self, connection: &mut AnyConnection) -> Result<Vec<Closed>, StoreError> {
         let reason = Reason::Interrupted;
+        // How far it got stands in the timeline, which is written as the call goes.
         sqlx::query(
-            "UPDATE attempt SET ended_at = $1, reason = $2, party = $3, billable_ms = 0 WHERE ended_at IS NULL",
+            "UPDATE attempt SET ended_at = $1, reason = $2, party = $3, billable_ms = 0,
+             answered_at = (SELECT MIN(at) FROM event WHERE challenge_id = attempt.challenge_id
+                AND at >= attempt.started_at AND kind = 'answered'),
+             readings_completed = (SELECT COUNT(*) FROM event WHERE challenge_id = attempt.challenge_id
+                AND at >= attempt.started_at AND kind = 'reading_completed'),
+             repeats = (SELECT COUNT(*) FROM event WHERE challenge_id = attempt.challenge_id
+                AND at >= attempt.started_at AND kind = 'repeated'),
+             digits_read = (SELECT COUNT(*) FROM event WHERE challenge_id = attempt.challenge_id
+                AND at >= attempt.started_at AND kind = 'digit_read'
+                AND id > (SELECT COALESCE(MAX(id), 0) FROM event WHERE challenge_id = attempt.challenge_id
+                   AND kind = 'reading_started'))
+             WHERE ended_at IS NULL",
         )
         .bind(self.now.as_millis())
         .bind(reason.as_str())

@@ -189,6 +189,25 @@ async fn after_a_restart_the_untouched_are_called_and_the_begun_are_interrupted(
 }
 
 #[tokio::test]
+async fn an_interrupted_call_tells_how_far_it_got() {
+    let bench = Bench::new().await;
+    let id = bench.accept("ann", PHONE, "1234").await;
+    bench.begin(id).await;
+    let steps = ["answered", "reading_started", "digit_read", "digit_read", "reading_completed", "repeated"];
+    let again = ["reading_started", "digit_read"];
+    let events = steps
+        .into_iter()
+        .chain(again)
+        .map(|kind| Record::Event(NewEvent { challenge_id: id, at: at(3), kind, detail: json!({}) }));
+    bench.store.record(events.collect()).await.unwrap();
+    let bench = bench.restarted().await;
+    bench.store.recover(at(10)).await.unwrap();
+    let attempt = bench.store.call("ann", id).await.unwrap().unwrap().attempt.unwrap();
+    assert_eq!(attempt.answered_at, Some(at(3)));
+    assert_eq!((attempt.readings_completed, attempt.digits_read, attempt.repeats), (1, 1, 1));
+}
+
+#[tokio::test]
 async fn a_late_end_does_not_change_an_earlier_one() {
     let bench = Bench::new().await;
     let id = bench.accept("ann", PHONE, "1234").await;
