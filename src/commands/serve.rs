@@ -53,6 +53,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
 /// The log goes to standard error; `RUST_LOG` says how much of it (`ringcode=debug`).
 fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("ringcode=info"));
+    // It writes numbers down as they were given.
+    let filter = filter.add_directive("rlibphonenumber=off".parse().expect("a target and a level"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Only the first log of a process counts; a second start is no reason to fail.
     let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
